@@ -1,0 +1,38 @@
+# make run · make test · make check · make bench
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check format specs bench
+
+run: .venv/.server
+	$(BIN)/undertone serve
+
+test: .venv/.dev
+	$(BIN)/pytest
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# docs/openapi.json and docs/asyncapi.json, from the code
+specs: .venv/.dev
+	$(BIN)/python -m undertone_service.documents docs
+
+bench: .venv/.server
+	$(BIN)/undertone bench --engine
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.server: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[server]'
+	touch $@
+
+.venv/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@
