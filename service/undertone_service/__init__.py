@@ -1,0 +1,1 @@
+"""The Undertone server: audio in, results out. No torch."""
