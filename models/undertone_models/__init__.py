@@ -1,0 +1,1 @@
+"""Network definitions, data, training and recipes."""

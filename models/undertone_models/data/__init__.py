@@ -1,0 +1,1 @@
+"""Reading corpora: clips, labels, noises, trials, and the cache of decoded audio."""

@@ -1,0 +1,196 @@
+"""The training loop: batches in, a checkpoint and a row of metrics out, resumable at any checkpoint."""
+
+import copy
+import csv
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from undertone_models.networks.sequences import encode_sequences
+from undertone_models.networks.streaming import StreamingNetwork, StreamingSettings, moments
+from undertone_models.training.augment import Augmenter
+from undertone_models.training.batches import Batch, Batches, examples
+from undertone_models.training.corpus import Corpus, measure_corpus_mean
+from undertone_models.training.losses import AngularMargin, task_losses
+from undertone_models.training.settings import TrainSettings
+from undertone_models.training.validate import validate
+
+log = logging.getLogger(__name__)
+TASKS = ("emotion", "gender", "age", "speaker", "speech")
+CHECKPOINT = "checkpoint.pt"
+
+
+class Training:
+    """One run in one folder: ``checkpoint.pt`` (latest), ``metrics.csv`` and whatever log the caller keeps."""
+
+    def __init__(self, settings: TrainSettings, corpus: Corpus, folder: Path) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.corpus = corpus
+        self.folder = folder
+        self.step = 0
+        self.labelled, self.speakers = examples(corpus.train, settings.unsure_gender)
+        self.network = StreamingNetwork(settings.network)
+        self.margin = AngularMargin(settings.network.voiceprint, len(self.speakers), settings.loss.scale)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.optimiser = torch.optim.AdamW(
+            [*self.network.parameters(), *self.margin.parameters()],
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def run(self) -> None:
+        """Train to the last step, from the folder's checkpoint where there is one."""
+        if (self.folder / CHECKPOINT).is_file():
+            self.restore()
+        else:
+            self._measure_corpus_mean()
+        columns = [
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+        ]  # fmt: skip
+        with Progress(*columns, refresh_per_second=1) as progress:
+            bar = progress.add_task("Training", total=self.settings.steps, completed=self.step, losses="")
+            for batch in self._batches():
+                started = time.monotonic()
+                losses = self._train(batch)
+                shown = " ".join(f"{name} {value:.2f}" for name, value in losses.items())
+                progress.update(bar, completed=self.step, losses=shown)
+                self._record(losses, time.monotonic() - started)
+        self.save()
+
+    def restore(self) -> None:
+        """Continue from the checkpoint."""
+        saved = torch.load(self.folder / CHECKPOINT, weights_only=True)
+        if saved["speakers"] != self.speakers:
+            raise ValueError("The checkpoint was trained on other speakers; use another run folder.")
+        self.step = saved["step"]
+        self.network.load_state_dict(saved["network"])
+        self.average.load_state_dict(saved["average"])
+        self.margin.load_state_dict(saved["margin"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        torch.set_rng_state(saved["random"])
+        log.info("resumed at step %d", self.step)
+
+    def save(self) -> None:
+        """Write the checkpoint in one move, so that a crash leaves the former one."""
+        partial = self.folder / f"{CHECKPOINT}.partial"
+        torch.save(
+            {
+                "step": self.step,
+                "settings": asdict(self.settings),
+                "speakers": self.speakers,
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "margin": self.margin.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "random": torch.get_rng_state(),
+            },
+            partial,
+        )
+        partial.replace(self.folder / CHECKPOINT)
+
+    def _measure_corpus_mean(self) -> None:
+        random = np.random.default_rng(self.settings.seed)
+        count = min(400, len(self.corpus.train))
+        chosen = random.choice(len(self.corpus.train), count, replace=False)
+        measure_corpus_mean(
+            self.network.encoder, [self.corpus.cache[self.corpus.train[i].path] for i in chosen]
+        )
+        self.average.load_state_dict(self.network.state_dict())
+
+    def _batches(self) -> Iterator[Batch]:
+        settings = self.settings
+        augmenter = Augmenter(settings.augment, self.corpus.noises, self.corpus.responses)
+        batches = Batches(
+            self.labelled, self.corpus.cache, self.corpus.noises, augmenter, settings.sampling,
+            seed=settings.seed, start=self.step, stop=settings.steps,
+        )  # fmt: skip
+        prefetch = 4 if settings.workers else None
+        return iter(
+            DataLoader(batches, batch_size=None, num_workers=settings.workers, prefetch_factor=prefetch)
+        )
+
+    def _train(self, batch: Batch) -> dict[str, float]:
+        settings = self.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        losses = self._losses(batch)
+        total: Tensor = sum((getattr(settings.loss, n) * loss for n, loss in losses.items()), torch.zeros(()))
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_norm)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        else:
+            log.warning("step %d: gradient is not finite, batch skipped", self.step)
+        self.step += 1
+        self._average()
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        network, settings = self.network, self.settings
+        statistics, speech, _ = encode_sequences(network.encoder, batch.samples, batch.mask, batch.first)
+        outputs = network.heads.logits(moments(statistics.sum(dim=1), settings.network.pools()))
+        radians = settings.loss.margin * min(1.0, self.step / max(settings.margin_warm_up, 1))
+        return task_losses(outputs, speech, batch, self.margin, radians, settings.loss)
+
+    def _learning_rate(self) -> float:
+        settings = self.settings
+        rising = min(1.0, (self.step + 1) / max(settings.warm_up, 1))
+        falling = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / settings.steps)))
+        return settings.learning_rate * rising * max(falling, 0.01)
+
+    def _average(self) -> None:
+        # Early on the average is short, so that it forgets the random start.
+        decay = min(self.settings.averaging, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+
+    def _record(self, losses: dict[str, float], seconds: float) -> None:
+        settings = self.settings
+        row: dict[str, Any] = {"step": self.step, "seconds": round(seconds, 3), **losses}
+        last = self.step == settings.steps
+        if self.step % settings.validate_every == 0 or last:
+            row |= self._validate()
+            log.info("step %d: %s", self.step, {k: round(v, 4) for k, v in row.items()})
+        if self.step % settings.checkpoint_every == 0:
+            self.save()
+        self._write(row)
+
+    def _validate(self) -> dict[str, float]:
+        labelled, _ = examples(self.corpus.valid, self.settings.unsure_gender)
+        random = np.random.default_rng(0)
+        count = min(self.settings.validation_clips, len(labelled))
+        chosen = [labelled[i] for i in random.choice(len(labelled), count, replace=False)]
+        return validate(self.average, chosen, self.corpus.cache)
+
+    def _write(self, row: dict[str, Any]) -> None:
+        path = self.folder / "metrics.csv"
+        names = ["step", "seconds", *TASKS, "valid_emotion", "valid_gender", "valid_age", "valid_eer"]
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, names, restval="")
+            if fresh:
+                writer.writeheader()
+            writer.writerow({k: round(v, 5) for k, v in row.items()})
+
+
+def load_network(checkpoint: Path) -> StreamingNetwork:
+    """Return the averaged network of a checkpoint, ready to evaluate or export."""
+    saved = torch.load(checkpoint, weights_only=True)
+    network = StreamingNetwork(StreamingSettings(**saved["settings"]["network"]))
+    network.load_state_dict(saved["average"])
+    return network.eval()

@@ -1,0 +1,111 @@
+"""The loss of each task, over the examples whose label is known."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from undertone_models.networks.streaming import AGE_BINS
+from undertone_models.training.batches import UNKNOWN, Batch
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weights of the tasks and the constants of their losses."""
+
+    emotion: float = 1.0
+    gender: float = 0.3
+    age: float = 0.3
+    speaker: float = 1.0
+    speech: float = 0.5
+    age_deviation: float = 4.0
+    """Years of spread of the target over the age bins."""
+    age_absolute: float = 0.05
+    """Weight of the absolute error in years, beside the distribution's cross-entropy."""
+    margin: float = 0.2
+    scale: float = 30.0
+    smoothing: float = 0.05
+
+
+class AngularMargin(nn.Module):
+    """Additive angular margin softmax over speakers (Deng et al. 2019, equation 3)."""
+
+    def __init__(self, size: int, speakers: int, scale: float) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(torch.randn(speakers, size) / math.sqrt(size))
+        self.scale = scale
+
+    def forward(self, voiceprints: Tensor, speaker: Tensor, margin: float) -> Tensor:
+        """Return the mean loss; voiceprints f32[N, V] of unit length, speaker i64[N], margin in radians."""
+        cosine = voiceprints @ functional.normalize(self.centres, dim=1).T
+        own = cosine.gather(1, speaker[:, None]).clamp(-1 + 1e-6, 1 - 1e-6)
+        with_margin = torch.where(
+            own > math.cos(math.pi - margin),
+            torch.cos(torch.acos(own) + margin),
+            own - margin * math.sin(margin),
+        )
+        logits = cosine.scatter(1, speaker[:, None], with_margin)
+        return functional.cross_entropy(self.scale * logits, speaker)
+
+
+def task_losses(
+    outputs: dict[str, Tensor],
+    speech_logits: Tensor,
+    batch: Batch,
+    margin: AngularMargin,
+    radians: float,
+    settings: LossSettings,
+) -> dict[str, Tensor]:
+    """Return the unweighted loss of each task; 0 where the batch holds no label for it.
+
+    ``outputs`` as of ``Heads.logits``; ``speech_logits`` f32[B, T, 5]; ``radians`` is the margin now in force.
+    """
+    return {
+        "emotion": _emotion(outputs["emotion"], batch, settings.smoothing),
+        "gender": functional.cross_entropy(
+            outputs["gender"], batch.gender, ignore_index=UNKNOWN, reduction="sum"
+        )
+        / (batch.gender != UNKNOWN).sum().clamp(min=1),
+        "age": _age(outputs["age"], batch.age, settings),
+        "speaker": _speaker(outputs["voiceprint"], batch.speaker, margin, radians),
+        "speech": _speech(speech_logits, batch),
+    }
+
+
+def _emotion(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
+    """Cross-entropy among the emotions that the example's corpus has."""
+    known = batch.emotion != UNKNOWN
+    if not known.any():
+        return logits.sum() * 0
+    allowed = batch.allowed[known]
+    logs = functional.log_softmax(logits[known].masked_fill(~allowed, -1e4), dim=1)
+    truth = functional.one_hot(batch.emotion[known], logits.shape[1]).float()
+    target = (1 - smoothing) * truth + smoothing * allowed / allowed.sum(dim=1, keepdim=True)
+    return -(target * logs).masked_fill(~allowed, 0).sum(dim=1).mean()
+
+
+def _age(logits: Tensor, age: Tensor, settings: LossSettings) -> Tensor:
+    """Cross-entropy with a bell round the true age (Gao et al. 2017), plus the mean's absolute error."""
+    known = ~torch.isnan(age)
+    if not known.any():
+        return logits.sum() * 0
+    years = age[known, None]
+    target = torch.softmax(-((AGE_BINS - years) ** 2) / (2 * settings.age_deviation**2), dim=1)
+    logs = functional.log_softmax(logits[known], dim=1)
+    mean = (logs.exp() * AGE_BINS).sum(dim=1, keepdim=True)
+    return -(target * logs).sum(dim=1).mean() + settings.age_absolute * (mean - years).abs().mean()
+
+
+def _speaker(voiceprints: Tensor, speaker: Tensor, margin: AngularMargin, radians: float) -> Tensor:
+    known = speaker != UNKNOWN
+    loss: Tensor = (
+        margin(voiceprints[known], speaker[known], radians) if known.any() else voiceprints.sum() * 0
+    )
+    return loss
+
+
+def _speech(logits: Tensor, batch: Batch) -> Tensor:
+    heard = batch.mask > 0
+    return functional.binary_cross_entropy_with_logits(logits[heard], batch.speech[heard])

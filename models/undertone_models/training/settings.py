@@ -1,0 +1,83 @@
+"""Everything that a training run can be told, as data: a recipe's TOML file, then overrides."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from undertone_models.networks.streaming import StreamingSettings
+from undertone_models.training.augment import AugmentSettings
+from undertone_models.training.batches import SamplingSettings
+from undertone_models.training.losses import LossSettings
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """A training run."""
+
+    seed: int = 0
+    steps: int = 4000
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    warm_up: int = 200
+    """Steps over which the learning rate rises; after it, it falls along a cosine."""
+    margin_warm_up: int = 1500
+    """Steps over which the speaker margin rises from 0."""
+    gradient_norm: float = 2.0
+    averaging: float = 0.999
+    """Decay of the running average of the weights, which is what is evaluated and exported."""
+    validate_every: int = 500
+    validation_clips: int = 500
+    checkpoint_every: int = 100
+    workers: int = 1
+    unsure_gender: tuple[str, ...] = ("wuw2_telephone",)
+    """Corpora whose sex labels are too often wrong to learn from."""
+    network: StreamingSettings = field(default_factory=StreamingSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+
+
+def load_settings(recipe: str, overrides: Sequence[str] = ()) -> TrainSettings:
+    """Read a recipe and apply overrides such as ``sampling.batch=32``.
+
+    Raises:
+        UndertoneError: ``bad_request`` for an unknown recipe, name or value.
+    """
+    path = files("undertone_models") / "recipes" / f"{recipe}.toml"
+    if not path.is_file():
+        known = sorted(
+            p.name.removesuffix(".toml") for p in (files("undertone_models") / "recipes").iterdir()
+        )
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST, f"There is no recipe {recipe!r}.", f"Choose one of: {', '.join(known)}."
+        )
+    values = tomllib.loads(path.read_text())
+    for override in overrides:
+        _override(values, override)
+    try:
+        return TypeAdapter(TrainSettings).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST, f"{name}: {first['msg']}.", "See TrainSettings for the names and units."
+        ) from None
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    name, separator, text = override.partition("=")
+    if not separator:
+        raise UndertoneError(ErrorCode.BAD_REQUEST, f"{override!r} sets nothing.", "Write --set name=value.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *groups, last = name.strip().split(".")
+    for group in groups:
+        values = values.setdefault(group, {})
+    values[last] = value

@@ -1,0 +1,76 @@
+"""A quick look at the valid split while training runs; the full evaluation works on the exported bundle."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from undertone_models.data.audio import AudioCache
+from undertone_models.networks.sequences import encode_sequences
+from undertone_models.networks.streaming import AGE_BINS, StreamingNetwork, moments
+from undertone_models.training.batches import UNKNOWN, Example
+from undertone_models.training.corpus import sequence
+
+
+@torch.no_grad()
+def validate(network: StreamingNetwork, labelled: Sequence[Example], cache: AudioCache) -> dict[str, float]:
+    """Return emotion, gender (accuracy), age (mean absolute error, years) and voice EER over these clips.
+
+    A clip in which no speech is found counts as an error, its age as the corpus' median.
+    """
+    network.eval()
+    emotion, gender, age = [], [], []
+    voiceprints, speakers = [], []
+    for example in labelled:
+        assert example.clip is not None
+        outputs = _outputs(network, cache[example.clip.path])
+        if outputs is None:
+            continue
+        if example.emotion != UNKNOWN:
+            allowed = torch.tensor(example.allowed)
+            best = outputs["emotion"][0].masked_fill(~allowed, -1e4).argmax()
+            emotion.append(float(best == example.emotion))
+        if example.gender != UNKNOWN:
+            gender.append(float(outputs["gender"][0].argmax() == example.gender))
+        if not np.isnan(example.age):
+            years = (torch.softmax(outputs["age"][0], dim=0) * AGE_BINS).sum()
+            age.append(abs(float(years) - example.age))
+        voiceprints.append(outputs["voiceprint"][0].numpy())
+        speakers.append(example.speaker)
+    network.train()
+    return {
+        "valid_emotion": _mean(emotion),
+        "valid_gender": _mean(gender),
+        "valid_age": _mean(age),
+        "valid_eer": pairwise_eer(np.array(voiceprints), np.array(speakers)),
+    }
+
+
+def _outputs(network: StreamingNetwork, samples: NDArray[np.float32]) -> dict[str, torch.Tensor] | None:
+    found = sequence(samples)
+    if found is None:
+        return None
+    statistics, *_ = encode_sequences(network.encoder, *found)
+    return network.heads.logits(moments(statistics.sum(dim=1), network.settings.pools()))
+
+
+def pairwise_eer(voiceprints: NDArray[np.float32], speakers: NDArray[np.int64]) -> float:
+    """Return the equal error rate over all pairs of voiceprints f32[N, V]."""
+    if len(voiceprints) < 2:
+        return float("nan")
+    scores = voiceprints @ voiceprints.T
+    upper = np.triu_indices(len(scores), 1)
+    same = (speakers[:, None] == speakers[None, :])[upper]
+    order = np.argsort(-scores[upper])
+    target = same[order]
+    if not target.any() or target.all():
+        return float("nan")
+    missed = 1 - np.cumsum(target) / target.sum()
+    accepted = np.cumsum(~target) / (~target).sum()
+    best = int(np.argmin(np.abs(missed - accepted)))
+    return float((missed[best] + accepted[best]) / 2)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
