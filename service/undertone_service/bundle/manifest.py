@@ -1,0 +1,112 @@
+"""``manifest.json``: everything about a bundle that is not in its graphs."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from undertone_service.protocol.labels import AGE_BANDS, EMOTIONS, GENDERS
+
+MANIFEST = "manifest.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Licence(_Part):
+    """What the weights may be used for."""
+
+    name: str
+    commercial_use: bool
+    notice: str = Field(description="one sentence that users see before anything else")
+
+
+class VoiceCalibration(_Part):
+    """Cosine score to log likelihood ratio, by seconds of net speech s of the probe, held to ``speech_range``.
+
+    llr = (slope + slope_per_log * ln s) * score + offset + offset_per_log * ln s
+    """
+
+    slope: float = 20.0
+    slope_per_log: float = 0.0
+    offset: float = -8.0
+    offset_per_log: float = 0.0
+    speech_range: tuple[float, float] = (0.5, 20.0)
+
+
+class VerificationThresholds(_Part):
+    """Decisions on the probability at a prior of 0.5, chosen for the error of whole sessions on ``valid``."""
+
+    accept: float = 0.95
+    reject: float = 0.02
+    release: float = Field(default=0.5, description="an accepted claim falls back to undecided below this")
+    minimum_speech: float = Field(default=1.5, description="net seconds before any decision")
+    changed: float = Field(default=0.01, description="recent and earlier voice are two people below this")
+    identify: float = Field(
+        default=0.5, description="least posterior of an identification that is not 'none of them'"
+    )
+    agreement: float = Field(default=0.3, description="least cosine between recordings of one enrolment")
+    chosen_for: dict[str, float] = Field(default_factory=dict, description="error rates on valid")
+
+
+class Calibration(_Part):
+    """Raw outputs to honest answers; fitted on the valid split."""
+
+    emotion_temperature: float = 1.0
+    gender_temperature: float = 1.0
+    age_low: float = Field(default=-8.0, description="years from the estimate to the interval's lower end")
+    age_high: float = Field(default=12.0, description="years from the estimate to the interval's upper end")
+    voice: VoiceCalibration = VoiceCalibration()
+
+
+class MinimumSpeech(_Part):
+    """Net seconds of speech below which a task answers null."""
+
+    emotion: float = 0.5
+    gender: float = 0.3
+    age: float = 0.5
+    voiceprint: float = 0.5
+
+
+class Manifest(_Part):
+    """A streaming bundle. ``digest`` covers the graphs: voiceprints compare within one digest only."""
+
+    name: str
+    kind: Literal["streaming"] = "streaming"
+    version: str = "1"
+    sample_rate: int = 16000
+    step_samples: int = 1600
+    step_frames: int = 5
+    state_size: int
+    carried_state: int = Field(description="leading floats of the state that survive an utterance's end")
+    statistics_size: int
+    pools: dict[str, int] = Field(description="width of each pool, in the order of the statistics")
+    variance_floor: float = 1e-4
+    voiceprint_size: int
+    tasks: tuple[str, ...] = ("emotion", "gender", "age", "voiceprint")
+    emotions: tuple[str, ...] = EMOTIONS
+    genders: tuple[str, ...] = GENDERS
+    age_bands: tuple[str, ...] = AGE_BANDS
+    speech_share: float = Field(
+        default=0.5, description="least mean speech output of a step that counts as speech"
+    )
+    minimum_speech: MinimumSpeech = MinimumSpeech()
+    calibration: Calibration = Calibration()
+    verification: VerificationThresholds = VerificationThresholds()
+    opset: int
+    digest: str
+    licence: Licence
+    training: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+
+
+def digest(files: Sequence[Path]) -> str:
+    """Return the SHA-256 of graph files, in the order of their names."""
+    total = hashlib.sha256()
+    for file in sorted(files, key=lambda path: path.name):
+        total.update(file.name.encode())
+        total.update(file.read_bytes())
+    return total.hexdigest()

@@ -1,0 +1,186 @@
+"""Continuous batching: many streams share one model.
+
+A stream has at most one step in flight, because its channel awaits each step. Workers are threads: each takes
+whatever waits (up to ``max_batch``), runs ONNX Runtime, which leaves the interpreter lock, and hands the results
+back to the event loop; while it runs, the next batch gathers. No timers, no polling.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertone_service.bundle.streaming import Bundle, Outputs
+from undertone_service.dsp.speech import ActiveStep
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """The encoder's memory of one channel: ``state`` f32[S]."""
+
+    bundle: Bundle
+    state: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.state = self.bundle.new_state()
+
+
+class Runner(Protocol):
+    """What a channel needs of a model: a step's statistics f32[D], and answers for sums f64[B, D]."""
+
+    async def encode(self, lane: Lane, step: ActiveStep) -> NDArray[np.float32]:
+        """Encode the next active step of a lane and advance its state."""
+
+    async def answer(self, bundle: Bundle, sums: NDArray[np.float64]) -> list[Outputs]:
+        """Answer for each row of sums."""
+
+
+@dataclass(slots=True, eq=False)
+class _Step:
+    lane: Lane
+    step: ActiveStep
+    done: "asyncio.Future[NDArray[np.float32]]"
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    bundle: Bundle
+    sums: NDArray[np.float64]
+    done: "asyncio.Future[list[Outputs]]"
+
+
+_Result = tuple["asyncio.Future[Any]", object]
+
+
+class Engine:
+    """Runs steps and questions of all streams in batches, on ``workers`` threads."""
+
+    def __init__(
+        self, *, workers: int = 1, max_batch: int = 64, observe: Callable[[int], None] = lambda size: None
+    ) -> None:
+        self._waiting: queue.SimpleQueue[_Step | _Question | None] = queue.SimpleQueue()
+        self._max_batch = max_batch
+        self._observe = observe
+        self._threads = [
+            threading.Thread(target=self._work, name=f"engine-{i}", daemon=True) for i in range(workers)
+        ]
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Start the workers; results return to the loop that calls this."""
+        self._loop = asyncio.get_running_loop()
+        for thread in self._threads:
+            thread.start()
+
+    async def stop(self) -> None:
+        """Finish what waits and end the workers."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+
+    @property
+    def backlog(self) -> int:
+        """Steps and questions that wait for a worker."""
+        return self._waiting.qsize()
+
+    async def encode(self, lane: Lane, step: ActiveStep) -> NDArray[np.float32]:
+        """Encode the next active step of a lane: f32[D]."""
+        done: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+        self._waiting.put(_Step(lane, step, done))
+        return await done
+
+    async def answer(self, bundle: Bundle, sums: NDArray[np.float64]) -> list[Outputs]:
+        """Answer for each row of sums f64[B, D]."""
+        done: asyncio.Future[list[Outputs]] = asyncio.get_running_loop().create_future()
+        self._waiting.put(_Question(bundle, sums, done))
+        return await done
+
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            batch = [item]
+            while len(batch) < self._max_batch and not self._waiting.empty():
+                try:
+                    more = self._waiting.get_nowait()
+                except queue.Empty:
+                    break  # another worker was quicker
+                if more is None:
+                    self._waiting.put(None)
+                    break
+                batch.append(more)
+            self._observe(len(batch))
+            self._deliver(batch)
+
+    def _deliver(self, batch: "list[_Step | _Question]") -> None:
+        results: list[_Result] = []
+        for bundle in {id(b): b for b in (_bundle(item) for item in batch)}.values():
+            steps = [i for i in batch if isinstance(i, _Step) and i.lane.bundle is bundle]
+            questions = [i for i in batch if isinstance(i, _Question) and i.bundle is bundle]
+            try:
+                done = [*_run_steps(bundle, steps), *_run_questions(bundle, questions)]
+            except Exception as error:  # one bundle's fault must not end the worker
+                done = [error] * (len(steps) + len(questions))
+            futures: list[asyncio.Future[Any]] = [i.done for i in steps] + [i.done for i in questions]
+            results += zip(futures, done, strict=True)
+        assert self._loop is not None
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_resolve, results)
+
+
+class DirectRunner:
+    """Runs every step at once and alone: for recordings outside the server."""
+
+    async def encode(self, lane: Lane, step: ActiveStep) -> NDArray[np.float32]:
+        """Encode the next active step of a lane: f32[D]."""
+        statistics: NDArray[np.float32] = encode_steps(lane.bundle, [lane], [step])[0]
+        return statistics
+
+    async def answer(self, bundle: Bundle, sums: NDArray[np.float64]) -> list[Outputs]:
+        """Answer for each row of sums f64[B, D]."""
+        return bundle.answer(sums)
+
+
+def encode_steps(bundle: Bundle, lanes: Sequence[Lane], steps: Sequence[ActiveStep]) -> NDArray[np.float32]:
+    """Encode one step of each lane in one batch and advance the lanes: f32[B, D]."""
+    states = np.stack([lane.state for lane in lanes])
+    for row, step in zip(states, steps, strict=True):
+        if step.first:
+            row[bundle.manifest.carried_state :] = 0
+    samples = np.stack([step.samples for step in steps])
+    statistics, states = bundle.encode(samples, np.stack([step.mask for step in steps]), states)
+    for lane, state in zip(lanes, states, strict=True):
+        # A copy: a view would keep the whole batch's states alive for as long as its slowest stream.
+        lane.state = state.copy()
+    return statistics
+
+
+def _bundle(item: _Step | _Question) -> Bundle:
+    return item.lane.bundle if isinstance(item, _Step) else item.bundle
+
+
+def _run_steps(bundle: Bundle, steps: list[_Step]) -> list[object]:
+    if not steps:
+        return []
+    return list(encode_steps(bundle, [i.lane for i in steps], [i.step for i in steps]))
+
+
+def _run_questions(bundle: Bundle, questions: list[_Question]) -> list[object]:
+    if not questions:
+        return []
+    outputs = iter(bundle.answer(np.concatenate([i.sums for i in questions])))
+    return [[next(outputs) for _ in i.sums] for i in questions]
+
+
+def _resolve(results: "list[_Result]") -> None:
+    for future, result in results:
+        if future.done():
+            continue  # its stream has gone
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

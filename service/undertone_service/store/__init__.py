@@ -1,0 +1,1 @@
+"""Enrolled voices: tables, migrations, and the store that everything else talks to."""

@@ -1,0 +1,1 @@
+"""Schema migrations, run by the service when it starts."""

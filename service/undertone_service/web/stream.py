@@ -1,0 +1,350 @@
+"""``/v1/stream``: carries bytes between a WebSocket and a session. Nothing is decided here but flow.
+
+Three tasks a socket: the reader takes messages in, and stops reading while ten seconds of audio wait; the worker
+runs the session; the writer numbers and sends. So a slow client, a hasty one and a busy engine each meet their own
+limit, and none of them another stream.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, WebSocket
+from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocketDisconnect
+
+from undertone_service.analysis.session import Session, SessionRules
+from undertone_service.logs import log_context
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
+from undertone_service.protocol.messages import Error, Limits, Result, ServerMessageBase
+from undertone_service.protocol.options import StreamOptions
+from undertone_service.protocol.rest import Problem, SessionInfo
+from undertone_service.settings import Settings
+from undertone_service.store.store import VoiceStore
+from undertone_service.store.voices import Gallery, Voiceprint
+from undertone_service.web.auth import SUBPROTOCOL
+from undertone_service.web.flow import Outbox, Pace
+from undertone_service.web.service import Service, service_of
+
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+_SEND_TIMEOUT = 30.0
+_BUSY_RETRY = 5.0
+
+
+@router.websocket("/v1/stream")
+async def stream(socket: WebSocket) -> None:
+    """Serve one session of the native protocol."""
+    service = service_of(socket)
+    busy = _busy(service)
+    if busy is not None:
+        await _deny(socket, busy)
+        return
+    await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
+    try:
+        connection = await _open(socket, service)
+    except UndertoneError as error:
+        service.metrics.refusals.labels(error.code).inc()
+        await _refuse(socket, error)
+        return
+    except WebSocketDisconnect:
+        return
+    with log_context(session=connection.session.id):
+        await connection.serve()
+
+
+@dataclass(frozen=True)
+class TenantVoices:
+    """The voices of one tenant under one bundle, as a session sees them."""
+
+    store: VoiceStore
+    tenant: str
+    digest: str
+
+    async def voiceprint(self, speaker: str) -> Voiceprint:
+        """Return one voice, or raise ``unknown_speaker`` or ``needs_reenrolment``."""
+        return await self.store.voiceprint(self.tenant, speaker, self.digest)
+
+    async def gallery(self) -> Gallery:
+        """Return all voices."""
+        return await self.store.gallery(self.tenant, self.digest)
+
+
+def session_rules(settings: Settings) -> SessionRules:
+    """Return what the operator's settings allow a session."""
+    limits = Limits(
+        max_message_bytes=settings.max_message_bytes,
+        max_rate=settings.max_rate,
+        idle_timeout=settings.idle_timeout,
+        max_session=settings.max_session,
+    )
+    return SessionRules(limits, settings.verification_prior, settings.emotion_for_all)
+
+
+async def _open(socket: WebSocket, service: Service) -> "Connection":
+    service.access.check_origin(socket.headers)
+    tenant = service.access.tenant(socket.headers, socket.scope["subprotocols"])
+    options = StreamOptions.from_query(socket.query_params)
+    bundle = service.bundles.get(options.bundle)
+    voices = TenantVoices(service.store, tenant, bundle.manifest.digest)
+    rules = session_rules(service.settings)
+    session = Session(uuid.uuid4().hex, options, bundle, service.engine, voices, rules)
+    connection = Connection(socket, service, tenant, session)
+    for message in await session.start():
+        connection.outbox.put(message)
+    return connection
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The reader asks the worker to sum up and end: for a reason of ours, or because the client is gone."""
+
+    reason: str
+    error: UndertoneError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Incoming:
+    content: bytes | str | _End
+    arrival: float
+    seconds: float
+
+
+class Connection:
+    """One socket and its session."""
+
+    def __init__(self, socket: WebSocket, service: Service, tenant: str, session: Session) -> None:
+        self.session = session
+        self.outbox = Outbox()
+        self._socket = socket
+        self._service = service
+        self._tenant = tenant
+        self._settings = service.settings
+        self._inbox: asyncio.Queue[_Incoming] = asyncio.Queue()
+        self._unprocessed = 0.0
+        self._processed = asyncio.Event()
+        self._pace = Pace(self._settings.max_rate, self._settings.rate_allowance)
+        self._started = time.monotonic()
+        self._sequence = 0
+        self._gone = False
+        self._failure: UndertoneError | None = None
+
+    async def serve(self) -> None:
+        """Run the session to its end, and close the socket."""
+        service, options = self._service, self.session.options
+        service.streams += options.channels
+        service.metrics.streams.inc(options.channels)
+        service.sessions.open(self._tenant, self.session.id, self._info())
+        unsubscribe = service.store.subscribe(self._voice_changed)
+        log.info("session started: %d channel(s) at %d Hz", options.channels, options.sample_rate)
+        tasks = [asyncio.create_task(self._guarded(part())) for part in (self._read, self._work)]
+        try:
+            await self._write()
+        finally:
+            unsubscribe()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            service.streams -= options.channels
+            service.metrics.streams.dec(options.channels)
+            service.sessions.close(self.session.id)
+            reason = self._failure.code if self._failure else "connection lost" if self._gone else "closed"
+            log.info("session ended: %s after %.1f s of audio", reason, self.session.time)
+        await self._close()
+
+    async def _read(self) -> None:
+        while True:
+            while self._unprocessed > self._settings.max_unprocessed:
+                self._processed.clear()
+                await self._processed.wait()
+            content = await self._receive()
+            seconds = 0.0
+            if isinstance(content, bytes):
+                seconds = len(content) / self.session.options.bytes_per_second
+                self._pace.take(seconds)
+            self._unprocessed += seconds
+            self._inbox.put_nowait(_Incoming(content, time.monotonic(), seconds))
+            if isinstance(content, _End):
+                return
+
+    async def _receive(self) -> bytes | str | _End:
+        """Return the next message, or why there will be none."""
+        left = self._started + self._settings.max_session - time.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, min(left, self._settings.idle_timeout))):
+                message = await self._socket.receive()
+        except TimeoutError:
+            over = left < self._settings.idle_timeout
+            return (
+                _End("session limit", _over(self._settings)) if over else _End("idle", _idle(self._settings))
+            )
+        if message["type"] == "websocket.disconnect":
+            self._gone = True
+            return _End("connection lost", None)
+        text: str | None = message.get("text")
+        content: bytes | str = text if text is not None else message["bytes"]
+        if len(content) > self._settings.max_message_bytes:
+            raise _too_large(self._settings)
+        return content
+
+    async def _work(self) -> None:
+        while not self.session.ended:
+            incoming = await self._inbox.get()
+            if isinstance(incoming.content, _End):
+                self._send(await self.session.end(incoming.content.reason), incoming.arrival)
+                if incoming.content.error:
+                    raise incoming.content.error
+            elif isinstance(incoming.content, bytes):
+                self._send(await self.session.receive_audio(incoming.content), incoming.arrival)
+            else:
+                self._send(await self.session.receive_text(incoming.content), incoming.arrival)
+            self._unprocessed -= incoming.seconds
+            self._processed.set()
+        self.outbox.end()
+
+    def _send(self, messages: list[ServerMessageBase], arrival: float) -> None:
+        for message in messages:
+            self.outbox.put(message, arrival)
+
+    async def _guarded(self, part: Awaitable[None]) -> None:
+        """Turn what goes wrong in a task into the session's last message."""
+        try:
+            await part
+        except UndertoneError as error:
+            self._fail(error)
+        except Exception:
+            log.exception("session failed")
+            problem, remedy = (
+                "The server failed in this session.",
+                "Connect again; the fault has been logged.",
+            )
+            self._fail(UndertoneError(ErrorCode.INTERNAL, problem, remedy))
+
+    def _fail(self, error: UndertoneError) -> None:
+        if self._failure is None:
+            self._failure = error
+            self._service.metrics.refusals.labels(error.code).inc()
+            self.outbox.put(_error(error))
+        self.outbox.end()
+
+    async def _write(self) -> None:
+        while (outgoing := await self.outbox.get()) is not None:
+            thinned = self.outbox.take_thinned()
+            if thinned:
+                problem = f"{thinned} result(s) were dropped because they were not read in time."
+                remedy = "Read faster, ask for a longer hop, or for fewer tasks."
+                await self._send_now(self.session.warn("thinned", problem, remedy, count=thinned))
+            message = outgoing.message
+            if isinstance(message, Result) and outgoing.arrival is not None:
+                lag = time.monotonic() - outgoing.arrival
+                message.lag_ms = round(1000 * lag, 1)
+                self._service.metrics.lag.observe(lag)
+            await self._send_now(message)
+
+    async def _send_now(self, message: ServerMessageBase) -> None:
+        message.seq = self._sequence
+        self._sequence += 1
+        text = message.model_dump_json()
+        self._service.sessions.publish(self.session.id, text)
+        if self._gone:
+            return
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT):
+                await self._socket.send_text(text)
+        except TimeoutError:
+            self._gone = True
+            self._failure = self._failure or _slow_reader()
+            self.outbox.end()
+        except (WebSocketDisconnect, RuntimeError):
+            self._gone = True  # the reader hears of it too, and ends the session
+
+    async def _close(self) -> None:
+        slow = self._failure is not None and self._failure.code is ErrorCode.SLOW_READER
+        if self._gone and not slow:
+            return
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT if not slow else 1.0):
+                await self._socket.close(self._failure.close_code if self._failure else 1000)
+        except (TimeoutError, RuntimeError, WebSocketDisconnect):
+            return  # it went first
+
+    def _voice_changed(self, tenant: str, speaker: str) -> None:
+        if tenant == self._tenant and not self.session.ended:
+            for message in self.session.drop_voice(speaker):
+                self.outbox.put(message)
+
+    def _info(self) -> SessionInfo:
+        return SessionInfo(
+            id=self.session.id,
+            state="live",
+            started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            duration=0.0,
+            channels=self.session.options.channels,
+            bundle=self.session.bundle.manifest.name,
+        )
+
+
+def _busy(service: Service) -> UndertoneError | None:
+    if service.draining.is_set():
+        return UndertoneError(
+            ErrorCode.DRAINING, "This server is about to stop.", "Connect again.", retry_after=_BUSY_RETRY
+        )
+    if service.streams >= service.settings.max_streams:
+        return UndertoneError(
+            ErrorCode.OVERLOADED,
+            f"All {service.settings.max_streams} streams of this server are in use.",
+            "Connect again later.",
+            retry_after=_BUSY_RETRY,
+        )
+    return None
+
+
+async def _deny(socket: WebSocket, error: UndertoneError) -> None:
+    """Refuse before the upgrade, in HTTP."""
+    problem = Problem(
+        code=error.code, problem=error.problem, remedy=error.remedy, retry_after=error.retry_after
+    )
+    headers = {"Retry-After": str(round(error.retry_after or 0))}
+    await socket.send_denial_response(
+        JSONResponse(problem.model_dump(), status_code=error.http_status, headers=headers)
+    )
+
+
+async def _refuse(socket: WebSocket, error: UndertoneError) -> None:
+    """Refuse after the upgrade: the error in-band, then its close code."""
+    try:
+        await socket.send_text(_error(error).model_dump_json())
+        await socket.close(error.close_code)
+    except (WebSocketDisconnect, RuntimeError):
+        return
+
+
+def _error(error: UndertoneError) -> Error:
+    return Error(code=error.code, problem=error.problem, remedy=error.remedy, retry_after=error.retry_after)
+
+
+def _idle(settings: Settings) -> UndertoneError:
+    problem = f"Nothing was received for {settings.idle_timeout:g} s."
+    return UndertoneError(ErrorCode.IDLE, problem, "Send audio, or keepalive messages while there is none.")
+
+
+def _over(settings: Settings) -> UndertoneError:
+    problem = f"A session lasts {settings.max_session:g} s at most."
+    return UndertoneError(
+        ErrorCode.SESSION_LIMIT, problem, "Open a new session that names this one as `previous`."
+    )
+
+
+def _too_large(settings: Settings) -> UndertoneError:
+    problem = f"A message was longer than {settings.max_message_bytes} bytes."
+    return UndertoneError(ErrorCode.TOO_LARGE, problem, "Send audio in messages of 20 to 100 ms.")
+
+
+def _slow_reader() -> UndertoneError:
+    problem = f"Nothing could be sent for {_SEND_TIMEOUT:g} s."
+    return UndertoneError(ErrorCode.SLOW_READER, problem, "Read what the server sends.")
