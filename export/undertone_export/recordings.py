@@ -1,0 +1,45 @@
+"""Many recordings through one bundle at once: the serving code, batched over recordings instead of live streams."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertone_service.analysis.sums import SpeechSum
+from undertone_service.bundle.streaming import Bundle, Outputs
+from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE
+from undertone_service.dsp.speech import ActiveStep, active_steps
+from undertone_service.engine import Lane, encode_steps
+
+_BATCH = 32
+
+
+def sum_recordings(bundle: Bundle, recordings: Iterable[NDArray[np.float32]]) -> Iterator[SpeechSum]:
+    """Sum each recording f32[n] at 16 kHz over its speech, in order; ``speech`` is 0 where none is found."""
+    waiting = iter(recordings)
+    while batch := list(islice(waiting, _BATCH)):
+        yield from _sum_batch(bundle, [active_steps(samples) for samples in batch])
+
+
+def answer_sums(bundle: Bundle, sums: Iterable[SpeechSum]) -> list[Outputs | None]:
+    """Return the outputs over each recording; None where no speech was found."""
+    known = list(sums)
+    heard = [total.statistics for total in known if total.speech]
+    outputs = iter(bundle.answer(np.stack(heard)) if heard else [])
+    return [next(outputs) if total.speech else None for total in known]
+
+
+def _sum_batch(bundle: Bundle, recordings: list[list[ActiveStep]]) -> list[SpeechSum]:
+    manifest = bundle.manifest
+    totals = [SpeechSum(manifest.statistics_size) for _ in recordings]
+    lanes = [Lane(bundle) for _ in recordings]
+    for position in range(max(map(len, recordings), default=0)):
+        rows = [i for i, steps in enumerate(recordings) if position < len(steps)]
+        steps = [recordings[i][position] for i in rows]
+        statistics = encode_steps(bundle, [lanes[i] for i in rows], steps)
+        for i, step, row in zip(rows, steps, statistics, strict=True):
+            frames = float(step.mask.sum())
+            if row[-1] >= manifest.speech_share * frames:
+                totals[i].add(row, frames * FRAME_SAMPLES / SAMPLE_RATE)
+    return totals
