@@ -30,6 +30,15 @@ def answer_sums(bundle: Bundle, sums: Iterable[SpeechSum]) -> list[Outputs | Non
     return [next(outputs) if total.speech else None for total in known]
 
 
+def join_voices(heard: Iterable[tuple[SpeechSum, Outputs | None]]) -> NDArray[np.float32] | None:
+    """Return the voiceprint f32[V] of several recordings, joined as the store does; None without any speech."""
+    parts = [total.speech * outputs.voiceprint for total, outputs in heard if outputs is not None]
+    if not parts:
+        return None
+    joined = np.sum(parts, axis=0)
+    return np.asarray(joined / max(float(np.linalg.norm(joined)), 1e-9), dtype=np.float32)
+
+
 def _sum_batch(bundle: Bundle, recordings: list[list[ActiveStep]]) -> list[SpeechSum]:
     manifest = bundle.manifest
     totals = [SpeechSum(manifest.statistics_size) for _ in recordings]

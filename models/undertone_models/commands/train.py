@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--noise", type=Path, metavar="FILE", help="table of noises and room responses (CSV)")
     parser.add_argument(
-        "--run", metavar="NAME", help="name of the run's folder in the cache (default: the recipe)"
+        "--name", metavar="NAME", help="name of the run's folder in the cache (default: the recipe)"
     )
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="NAME=VALUE",
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from undertone_models.training.settings import load_settings
 
     settings = load_settings(args.recipe, args.overrides)
-    folder = runs_folder() / (args.run or args.recipe)
+    folder = runs_folder() / (args.name or args.recipe)
     folder.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         level=logging.INFO,

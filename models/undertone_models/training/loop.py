@@ -28,6 +28,7 @@ from undertone_models.training.validate import validate
 log = logging.getLogger(__name__)
 TASKS = ("emotion", "gender", "age", "speaker", "speech")
 CHECKPOINT = "checkpoint.pt"
+METRICS = "metrics.csv"
 
 
 class Training:
@@ -81,7 +82,15 @@ class Training:
         self.margin.load_state_dict(saved["margin"])
         self.optimiser.load_state_dict(saved["optimiser"])
         torch.set_rng_state(saved["random"])
+        self._forget_later_metrics()
         log.info("resumed at step %d", self.step)
+
+    def _forget_later_metrics(self) -> None:
+        """Drop the rows of steps that a crash undid and that will be made again."""
+        path = self.folder / METRICS
+        if path.exists():
+            header, *rows = path.read_text().splitlines(keepends=True)
+            path.write_text(header + "".join(row for row in rows if int(row.partition(",")[0]) <= self.step))
 
     def save(self) -> None:
         """Write the checkpoint in one move, so that a crash leaves the former one."""
@@ -178,7 +187,7 @@ class Training:
         return validate(self.average, chosen, self.corpus.cache)
 
     def _write(self, row: dict[str, Any]) -> None:
-        path = self.folder / "metrics.csv"
+        path = self.folder / METRICS
         names = ["step", "seconds", *TASKS, "valid_emotion", "valid_gender", "valid_age", "valid_eer"]
         fresh = not path.exists()
         with path.open("a", newline="") as file:

@@ -27,6 +27,9 @@ class LossSettings:
     margin: float = 0.2
     scale: float = 30.0
     smoothing: float = 0.05
+    open_choice: float = 0.3
+    """Weight of the emotion loss among all nine labels, beside that among the labels that the corpus has: a live
+    answer chooses among all nine, and an actor asked for one of six was asked for none of the other three."""
 
 
 class AngularMargin(nn.Module):
@@ -63,7 +66,7 @@ def task_losses(
     ``outputs`` as of ``Heads.logits``; ``speech_logits`` f32[B, T, 5]; ``radians`` is the margin now in force.
     """
     return {
-        "emotion": _emotion(outputs["emotion"], batch, settings.smoothing),
+        "emotion": _emotion(outputs["emotion"], batch, settings),
         "gender": functional.cross_entropy(
             outputs["gender"], batch.gender, ignore_index=UNKNOWN, reduction="sum"
         )
@@ -74,15 +77,22 @@ def task_losses(
     }
 
 
-def _emotion(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
-    """Cross-entropy among the emotions that the example's corpus has."""
+def _emotion(logits: Tensor, batch: Batch, settings: LossSettings) -> Tensor:
+    """Cross-entropy among the emotions that the example's corpus has, and among all."""
     known = batch.emotion != UNKNOWN
     if not known.any():
         return logits.sum() * 0
-    allowed = batch.allowed[known]
-    logs = functional.log_softmax(logits[known].masked_fill(~allowed, -1e4), dim=1)
-    truth = functional.one_hot(batch.emotion[known], logits.shape[1]).float()
-    target = (1 - smoothing) * truth + smoothing * allowed / allowed.sum(dim=1, keepdim=True)
+    logits, truth, allowed = logits[known], batch.emotion[known], batch.allowed[known]
+    closed = _smoothed(logits, truth, allowed, settings.smoothing)
+    free = _smoothed(logits, truth, torch.ones_like(allowed), settings.smoothing)
+    return (1 - settings.open_choice) * closed + settings.open_choice * free
+
+
+def _smoothed(logits: Tensor, truth: Tensor, allowed: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy with label smoothing among the allowed classes, bool[N, classes]."""
+    logs = functional.log_softmax(logits.masked_fill(~allowed, -1e4), dim=1)
+    target = (1 - smoothing) * functional.one_hot(truth, logits.shape[1])
+    target = target + smoothing * allowed / allowed.sum(dim=1, keepdim=True)
     return -(target * logs).masked_fill(~allowed, 0).sum(dim=1).mean()
 
 

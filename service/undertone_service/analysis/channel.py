@@ -151,6 +151,8 @@ class Channel:
         messages: list[Timed] = []
         for step in heard.active:
             messages += await self._encode(heard, step)
+        for gone in self._window.expire(heard.index + 1):
+            self._voice.past.add(gone.statistics, gone.speech)
         if heard.ended is not None:
             messages += await self._end_utterance(heard.index, heard.ended)
         if (heard.index + 1) % self.settings.hop == 0:
@@ -218,8 +220,6 @@ class Channel:
         ]
 
     async def _result(self, heard: HeardStep) -> list[Timed]:
-        for gone in self._window.expire(heard.index + 1):
-            self._voice.past.add(gone.statistics, gone.speech)
         window = self._window.total(self._bundle.manifest.statistics_size)
         outputs = await self._answer(window)
         changed = await self._changed(heard.index, window, outputs)
@@ -288,14 +288,18 @@ class Channel:
     async def _emotion_thirds(self) -> tuple[Emotion | None, ...]:
         if Task.EMOTION not in self.tasks:
             return ()
+        if not self._total.speech:
+            return (None, None, None)
         thirds = self._thirds.thirds(self._detector.index)
-        rows = np.zeros((3, self._bundle.manifest.statistics_size))
+        # The other pools are those of the whole session, and an empty third too: no head ever sees sums of nothing.
+        rows = np.tile(self._total.statistics, (3, 1))
         for row, third in zip(rows, thirds, strict=True):
-            row[self._emotions] = third.statistics
+            if third.speech:
+                row[self._emotions] = third.statistics
         outputs = await self._runner.answer(self._bundle, rows)
         enough = self._bundle.manifest.minimum_speech.emotion
         return tuple(
-            emotion(self._bundle.manifest, output) if third.speech >= enough else None
+            emotion(self._bundle.manifest, output) if third.speech and third.speech >= enough else None
             for third, output in zip(thirds, outputs, strict=True)
         )
 

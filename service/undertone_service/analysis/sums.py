@@ -76,13 +76,13 @@ class Thirds:
     """Sums over the first, second and last third of a stretch whose length is not known beforehand.
 
     At most ``2 * blocks`` blocks are kept; when all are full, neighbours are merged and blocks last twice as long.
-    So memory is fixed, and a third is exact to a sixth of ``1 / blocks``.
+    So memory is fixed, and a third begins and ends right to half a block, of which there are ``blocks`` or more.
     """
 
     def __init__(self, size: int, blocks: int = 12) -> None:
         self._size = size
         self._most = 2 * blocks
-        self._steps_per_block = 100
+        self._steps_per_block = 1
         self._sums: list[SpeechSum] = []
 
     def add(self, index: int, statistics: NDArray[np.float32], speech: float) -> None:

@@ -44,5 +44,8 @@ def bandwidth_hz(samples: NDArray[np.float32], sample_rate: int) -> int:
     spectrum = (np.abs(np.fft.rfft(frames, axis=1)) ** 2).mean(axis=0)
     frequencies = np.fft.rfftfreq(1024, 1 / sample_rate)
     low = spectrum[(frequencies > 300) & (frequencies < 3400)].mean()
-    high = spectrum[(frequencies > 4500) & (frequencies < 7500)].mean()
+    above = (frequencies > 4500) & (frequencies < 7500)
+    if not above.any():
+        return narrow
+    high = spectrum[above].mean()
     return wide if 10 * np.log10(max(high, 1e-20) / max(low, 1e-20)) > _EMPTY_DB else narrow

@@ -102,7 +102,7 @@ class StreamOptions(AudioFormat):
         return claims
 
     def _claimed_channel(self, where: str) -> int:
-        if where.isdigit() and int(where) < self.channels:
+        if where in ("0", "1") and int(where) < self.channels:
             return int(where)
         if where in tuple(self.roles):
             return self.roles.index(Role(where))
@@ -130,7 +130,8 @@ def options_error(error: ValidationError) -> UndertoneError:
     """Turn pydantic's list of faults into one typed refusal."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
-    problem = f"{name}: {first['msg']}." if name else f"{first['msg']}."
+    fault = first["msg"].removeprefix("Value error, ")  # pydantic's word for our own faults, which name the field
+    problem = f"{name}: {fault}." if name else f"{fault}."
     if name in AudioFormat.model_fields:
         remedy = (
             f"Send s16le, f32le, mulaw or alaw at {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz, 1 or 2 channels."

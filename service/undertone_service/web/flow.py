@@ -53,8 +53,8 @@ class Outgoing:
 class Outbox:
     """Messages on their way to a client that may read slowly.
 
-    Above ``most`` waiting messages, the oldest results are dropped, and only results: events, utterances, warnings
-    and answers always get through. The count of dropped ones is handed out by ``take_thinned``.
+    Above ``most`` waiting messages, every other waiting result is dropped, and only results: events, utterances,
+    warnings and answers always get through. The count of dropped ones is handed out by ``take_thinned``.
     """
 
     def __init__(self, most: int = 200) -> None:
@@ -65,7 +65,9 @@ class Outbox:
         self._thinned = 0
 
     def put(self, message: ServerMessageBase, arrival: float | None = None) -> None:
-        """Queue a message."""
+        """Queue a message; after the end there is nothing more to say."""
+        if self._ended:
+            return
         self._waiting.append(Outgoing(message, arrival))
         if len(self._waiting) > self._most:
             self._thin()

@@ -48,6 +48,9 @@ async def stream(socket: WebSocket) -> None:
     await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
     try:
         connection = await _open(socket, service)
+        # Once more, and for all its channels: many may have come through the same gap.
+        if (busy := _busy(service, connection.session.options.channels)) is not None:
+            raise busy
     except UndertoneError as error:
         service.metrics.refusals.labels(error.code).inc()
         await _refuse(socket, error)
@@ -142,7 +145,7 @@ class Connection:
         service.sessions.open(self._tenant, self.session.id, self._info())
         unsubscribe = service.store.subscribe(self._voice_changed)
         log.info("session started: %d channel(s) at %d Hz", options.channels, options.sample_rate)
-        tasks = [asyncio.create_task(self._guarded(part())) for part in (self._read, self._work)]
+        tasks = [asyncio.create_task(self._guarded(part())) for part in (self._read, self._work, self._drain)]
         try:
             await self._write()
         finally:
@@ -172,11 +175,18 @@ class Connection:
             if isinstance(content, _End):
                 return
 
+    async def _drain(self) -> None:
+        """End the session, once what has come in is answered, when the server is about to stop."""
+        await self._service.draining.wait()
+        self._inbox.put_nowait(_Incoming(_End("draining", _draining()), time.monotonic(), 0.0))
+
     async def _receive(self) -> bytes | str | _End:
         """Return the next message, or why there will be none."""
         left = self._started + self._settings.max_session - time.monotonic()
+        if left <= 0:  # a sender who is always ready would never meet the timeout
+            return _End("session limit", _over(self._settings))
         try:
-            async with asyncio.timeout(max(0.0, min(left, self._settings.idle_timeout))):
+            async with asyncio.timeout(min(left, self._settings.idle_timeout)):
                 message = await self._socket.receive()
         except TimeoutError:
             over = left < self._settings.idle_timeout
@@ -289,12 +299,10 @@ class Connection:
         )
 
 
-def _busy(service: Service) -> UndertoneError | None:
+def _busy(service: Service, channels: int = 1) -> UndertoneError | None:
     if service.draining.is_set():
-        return UndertoneError(
-            ErrorCode.DRAINING, "This server is about to stop.", "Connect again.", retry_after=_BUSY_RETRY
-        )
-    if service.streams >= service.settings.max_streams:
+        return _draining()
+    if service.streams + channels > service.settings.max_streams:
         return UndertoneError(
             ErrorCode.OVERLOADED,
             f"All {service.settings.max_streams} streams of this server are in use.",
@@ -326,6 +334,11 @@ async def _refuse(socket: WebSocket, error: UndertoneError) -> None:
 
 def _error(error: UndertoneError) -> Error:
     return Error(code=error.code, problem=error.problem, remedy=error.remedy, retry_after=error.retry_after)
+
+
+def _draining() -> UndertoneError:
+    problem = "This server is about to stop."
+    return UndertoneError(ErrorCode.DRAINING, problem, "Connect again.", retry_after=_BUSY_RETRY)
 
 
 def _idle(settings: Settings) -> UndertoneError:

@@ -124,13 +124,20 @@ def decode(content: bytes, max_seconds: float) -> Upload:
     if not content:
         raise UndertoneError(ErrorCode.BAD_AUDIO, "The body is empty.", WANTED)
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
+        with _ForwardFile(io.BytesIO(content)) as file:
             _check_format(file)
             return Upload(_samples(file, max_seconds), file.samplerate)
     except soundfile.LibsndfileError:
         raise UndertoneError(
             ErrorCode.BAD_AUDIO, "What was sent cannot be read as audio, whatever its name says.", WANTED
         ) from None
+
+
+class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
+    """Read from front to back only: soundfile seeks after each block, which spoils some mp3 files."""
+
+    def seekable(self) -> bool:
+        return False
 
 
 def _check_format(file: soundfile.SoundFile) -> None:

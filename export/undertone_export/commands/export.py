@@ -1,0 +1,50 @@
+"""``undertone export``."""
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Turn a trained network into a bundle: graphs, parity check, calibration, card."""
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="FILE", help="checkpoint.pt of a run"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of the bundle, its name"
+    )
+    parser.add_argument(
+        "--data", action="append", required=True, metavar="NAME=DIR",
+        help="the corpora that the run was trained on; their valid split calibrates; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trials", type=Path, required=True, metavar="FILE", help="trial list of the valid split"
+    )
+    parser.add_argument("--command", default="", help="the training command, for the card")
+    parser.add_argument(
+        "--false-accept", type=float, default=0.02, help="part of false claims ever accepted (valid)"
+    )
+    parser.add_argument(
+        "--false-reject", type=float, default=0.02, help="part of true claims ever rejected (valid)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export; nothing is written where the parity check fails."""
+    from undertone_export.export import export
+    from undertone_models.data.corpora import read_corpora
+    from undertone_models.data.trials import read_trials
+
+    clips, _ = read_corpora(args.data)
+    manifest, parity = export(
+        args.checkpoint,
+        args.out,
+        clips,
+        read_trials(args.trials),
+        command=args.command,
+        errors=(args.false_accept, args.false_reject),
+    )
+    print(f"{args.out}: {parity}")
+    print(f"calibration: {manifest.calibration}")
+    print(f"verification: {manifest.verification}")
+    return 0

@@ -1,0 +1,1 @@
+"""How good a bundle is: answers on labelled clips and trials, measures with intervals, plots, RESULTS.md."""
