@@ -90,7 +90,8 @@ def score_trials(
     known = dict(zip(keys, zip(sums, answer_sums(bundle, sums), strict=True), strict=True))
     scores, speech, target = [], [], []
     for trial in trials:
-        claim = join_voices([known[path, None] for path in trial.enroll if (path, None) in known])
+        enrolled = [known[path, None] for path in trial.enroll if (path, None) in known]
+        claim = join_voices((total.speech, out.voiceprint) for total, out in enrolled if out is not None)
         for cut in (None, *(trial.cuts[n] for n in _CUTS if trial.cuts.get(n))):
             total, probe = known.get((trial.probe, cut), (None, None))
             if claim is None or total is None or probe is None:

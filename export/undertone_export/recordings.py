@@ -11,6 +11,7 @@ from undertone_service.bundle.streaming import Bundle, Outputs
 from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE
 from undertone_service.dsp.speech import ActiveStep, active_steps
 from undertone_service.engine import Lane, encode_steps
+from undertone_service.store.voices import checked
 
 _BATCH = 32
 
@@ -30,13 +31,10 @@ def answer_sums(bundle: Bundle, sums: Iterable[SpeechSum]) -> list[Outputs | Non
     return [next(outputs) if total.speech else None for total in known]
 
 
-def join_voices(heard: Iterable[tuple[SpeechSum, Outputs | None]]) -> NDArray[np.float32] | None:
-    """Return the voiceprint f32[V] of several recordings, joined as the store does; None without any speech."""
-    parts = [total.speech * outputs.voiceprint for total, outputs in heard if outputs is not None]
-    if not parts:
-        return None
-    joined = np.sum(parts, axis=0)
-    return np.asarray(joined / max(float(np.linalg.norm(joined)), 1e-9), dtype=np.float32)
+def join_voices(voices: Iterable[tuple[float, NDArray[np.float32]]]) -> NDArray[np.float32] | None:
+    """Join recordings, net seconds and voiceprint f32[V] each, as the service's store does; None for none."""
+    parts = [speech * voiceprint.astype(np.float64) for speech, voiceprint in voices]
+    return checked(np.asarray(np.sum(parts, axis=0), np.float32)) if parts else None
 
 
 def _sum_batch(bundle: Bundle, recordings: list[list[ActiveStep]]) -> list[SpeechSum]:

@@ -115,4 +115,5 @@ def _alike(one: Clip, other: Clip) -> bool:
 
 def _enrol(bundle: Bundle, recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float32] | None:
     sums = list(sum_recordings(bundle, recordings))
-    return join_voices(zip(sums, answer_sums(bundle, sums), strict=True))
+    outputs = answer_sums(bundle, sums)
+    return join_voices((s.speech, o.voiceprint) for s, o in zip(sums, outputs, strict=True) if o is not None)

@@ -10,11 +10,11 @@ from undertone_export.evaluation.hearing import Excerpt, Heard, Hearing
 from undertone_export.evaluation.verification import (
     HEADLINE,
     LENGTHS,
-    enrolled_voice,
     excerpts,
     measure_verification,
     score_trials,
 )
+from undertone_export.recordings import join_voices
 from undertone_models.data.clips import Clip
 from undertone_models.data.trials import Trial
 from undertone_service.store.voices import Recording, combine
@@ -41,10 +41,10 @@ def test_enrolment_joins_recordings_as_the_store_does() -> None:
     stored = [
         Recording("", "", one.outputs.voiceprint, one.speech, 0.0, None, 0.0, 8000, "") for one in recordings
     ]
-    joined = enrolled_voice(recordings)
+    joined = join_voices((one.speech, one.outputs.voiceprint) for one in recordings)
     assert joined is not None
     np.testing.assert_allclose(joined, combine(stored).vector, atol=1e-7)
-    assert enrolled_voice([]) is None
+    assert join_voices([]) is None
 
 
 def test_what_was_not_heard_is_scored_as_surely_wrong() -> None:

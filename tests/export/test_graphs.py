@@ -92,7 +92,9 @@ async def test_recordings_in_a_batch_equal_recordings_alone(bundle: Bundle) -> N
 
 
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_graphs_keep_their_opset_and_tell_nothing_of_the_machine_that_made_them(folder: Path, graph: str) -> None:
+def test_graphs_keep_their_opset_and_tell_nothing_of_the_machine_that_made_them(
+    folder: Path, graph: str
+) -> None:
     model = onnx.load(folder / graph)
     assert [(o.domain, o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")] == [("", OPSET)]
     content = (folder / graph).read_bytes()

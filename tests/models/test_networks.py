@@ -6,7 +6,16 @@ import torch
 
 from tests.tiny_bundle import SETTINGS, tiny_network
 from tests.voices import conversation, voice
-from undertone_models.networks.logmel import BANDS, CONTEXT, HOP, NORMALISER_SIZE, STEP, WINDOW, LogMel, mel_filters
+from undertone_models.networks.logmel import (
+    BANDS,
+    CONTEXT,
+    HOP,
+    NORMALISER_SIZE,
+    STEP,
+    WINDOW,
+    LogMel,
+    mel_filters,
+)
 from undertone_models.networks.sequences import encode_sequences
 from undertone_models.networks.streaming import (
     FRAMES_PER_STEP,
@@ -50,13 +59,19 @@ def padded(channels: list[list[ActiveStep]]) -> tuple[torch.Tensor, torch.Tensor
     parts = [tensors(steps) for steps in channels]
     longest = max(len(steps) for steps in channels)
     return tuple(  # type: ignore[return-value]
-        torch.stack([torch.cat([p[i], p[i].new_zeros((longest - len(p[i]), *p[i].shape[1:]))]) for p in parts])
+        torch.stack(
+            [torch.cat([p[i], p[i].new_zeros((longest - len(p[i]), *p[i].shape[1:]))]) for p in parts]
+        )
         for i in range(3)
     )
 
 
 def test_whole_recordings_equal_step_by_step(network: StreamingNetwork) -> None:
-    channels = [active_steps(conversation()), active_steps(voice(1.3, pitch=200)), active_steps(0.02 * voice(3.0))]
+    channels = [
+        active_steps(conversation()),
+        active_steps(voice(1.3, pitch=200)),
+        active_steps(0.02 * voice(3.0)),
+    ]
     assert sum(step.first for step in channels[0]) == 3
     with torch.no_grad():
         statistics, _, _ = encode_sequences(network.encoder, *padded(channels))
@@ -71,7 +86,9 @@ def test_a_recording_in_parts_that_hand_on_the_normaliser_equals_the_whole(netwo
     begin = int(torch.nonzero(first[0])[1])  # the second utterance
     with torch.no_grad():
         whole, _, after = encode_sequences(network.encoder, samples, mask, first)
-        one, _, known = encode_sequences(network.encoder, samples[:, :begin], mask[:, :begin], first[:, :begin])
+        one, _, known = encode_sequences(
+            network.encoder, samples[:, :begin], mask[:, :begin], first[:, :begin]
+        )
         two, _, end = encode_sequences(
             network.encoder, samples[:, begin:], mask[:, begin:], first[:, begin:], known
         )
@@ -112,7 +129,9 @@ def test_the_normaliser_learns_from_speech_frames_only(network: StreamingNetwork
     encoder = network.encoder
     samples = torch.from_numpy(voice(0.1))[None]
     with torch.no_grad():
-        _, state = encoder(samples, torch.tensor([[0.0, 0.0, 1.0, 1.0, 1.0]]), torch.zeros(1, encoder.state_size))
+        _, state = encoder(
+            samples, torch.tensor([[0.0, 0.0, 1.0, 1.0, 1.0]]), torch.zeros(1, encoder.state_size)
+        )
         _, later = encoder(torch.randn(1, STEP), torch.zeros(1, 5), state)
     assert state[0, 0] == 6  # frames of 10 ms
     np.testing.assert_array_equal(later[:, :NORMALISER_SIZE], state[:, :NORMALISER_SIZE])
@@ -120,7 +139,10 @@ def test_the_normaliser_learns_from_speech_frames_only(network: StreamingNetwork
 
 def test_nothing_is_heard_before_it_is_said(network: StreamingNetwork) -> None:
     steps = active_steps(voice(2.0))
-    changed = [*steps[:10], *(ActiveStep(s.index, -s.samples[::-1].copy(), s.mask, s.first) for s in steps[10:])]
+    changed = [
+        *steps[:10],
+        *(ActiveStep(s.index, -s.samples[::-1].copy(), s.mask, s.first) for s in steps[10:]),
+    ]
     one, other = (step_by_step(network.encoder, s) for s in (steps, changed))
     np.testing.assert_array_equal(one[:10], other[:10])
     assert np.abs(one[10:] - other[10:]).max() > 1e-3
@@ -141,7 +163,10 @@ def test_moments_of_training_are_those_of_serving() -> None:
     pools = {"one": 3, "two": 2}
     sums = random.uniform(1, 2, (4, 13))
     sums[:, 4:7] += 3  # variances above the floor in places
-    trained = moments(torch.from_numpy(sums), pools, ).numpy()
+    trained = moments(
+        torch.from_numpy(sums),
+        pools,
+    ).numpy()
     np.testing.assert_allclose(trained, serving_moments(sums, [3, 2], VARIANCE_FLOOR), rtol=1e-6)
 
 

@@ -135,7 +135,9 @@ async def test_one_voice_never_changes(bundle: Bundle) -> None:
 
 async def test_the_window_forgets_and_the_session_does_not(bundle: Bundle) -> None:
     heard = channel(bundle, DirectRunner(), window=10, hop=10)
-    results = [m for m in await hear(heard, np.concatenate([voice(3.0), silence(4.0)])) if isinstance(m, Result)]
+    results = [
+        m for m in await hear(heard, np.concatenate([voice(3.0), silence(4.0)])) if isinstance(m, Result)
+    ]
     assert results[1].speech == pytest.approx(1.0)
     assert [r.speech for r in results[-2:]] == [0, 0]
     assert results[-1].emotion is None

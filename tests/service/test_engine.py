@@ -106,10 +106,14 @@ async def test_caches_restart_at_an_utterance_and_the_normaliser_does_not(bundle
     begin = ActiveStep(500, steps[3].samples, np.ones(5, np.float32), first=True)
     emptied = Lane(bundle)
     emptied.state = np.concatenate([known[:carried], np.zeros_like(known[carried:])])
-    np.testing.assert_array_equal(encode_steps(bundle, [lane], [begin]), encode_steps(bundle, [emptied], [begin]))
+    np.testing.assert_array_equal(
+        encode_steps(bundle, [lane], [begin]), encode_steps(bundle, [emptied], [begin])
+    )
     np.testing.assert_array_equal(lane.state, emptied.state)
     fresh = Lane(bundle)
-    assert np.abs(encode_steps(bundle, [fresh], [begin]) - encode_steps(bundle, [emptied], [begin])).max() > 1e-4
+    assert (
+        np.abs(encode_steps(bundle, [fresh], [begin]) - encode_steps(bundle, [emptied], [begin])).max() > 1e-4
+    )
 
 
 async def test_a_lane_keeps_only_its_own_state_alive(bundle: Bundle) -> None:

@@ -19,8 +19,8 @@ from tests.service.session_fixtures import (
 )
 from tests.voices import conversation, silence, voice
 from undertone_service.bundle.streaming import Bundle
-from undertone_service.offline import encode_recording
 from undertone_service.engine import DirectRunner
+from undertone_service.offline import encode_recording
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.messages import (
     Configured,

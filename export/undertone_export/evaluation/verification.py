@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone_export.evaluation.bootstrap import figure
-from undertone_export.evaluation.hearing import Excerpt, Heard, Hearing
+from undertone_export.evaluation.hearing import Excerpt, Hearing
 from undertone_export.evaluation.measures import equal_error_rate
 from undertone_export.evaluation.report import ALL, VerificationMeasure
+from undertone_export.recordings import join_voices
 from undertone_models.data.clips import Clip
 from undertone_models.data.trials import CUT_SECONDS, Trial
-from undertone_service.store.voices import checked
 
 LENGTHS: tuple[int | None, ...] = (None, *sorted(CUT_SECONDS, reverse=True))
 """Seconds of speech in the probe; None is the whole probe."""
@@ -41,7 +41,9 @@ def excerpts(trials: Iterable[Trial]) -> Iterator[Excerpt]:
 def score_trials(trials: Sequence[Trial], hearing: Hearing, length: int | None) -> list[Scored]:
     """Score the trials whose probe has so many seconds of speech."""
     voices = {
-        enroll: enrolled_voice([heard for path in enroll if (heard := hearing[Excerpt(path)])])
+        enroll: join_voices(
+            (h.speech, h.outputs.voiceprint) for path in enroll if (h := hearing[Excerpt(path)])
+        )
         for enroll in {trial.enroll for trial in trials}
     }
     scored = []
@@ -55,15 +57,6 @@ def score_trials(trials: Sequence[Trial], hearing: Hearing, length: int | None) 
         else:
             scored.append(Scored(trial, float(voice @ heard.outputs.voiceprint), False))
     return scored
-
-
-def enrolled_voice(recordings: Sequence[Heard]) -> NDArray[np.float32] | None:
-    """Join recordings as the service's store does: mean weighted by net speech, of unit length."""
-    if not recordings:
-        return None
-    voiceprints = np.stack([heard.outputs.voiceprint for heard in recordings]).astype(np.float64)
-    speech = np.array([heard.speech for heard in recordings])
-    return checked(np.asarray(speech @ voiceprints, np.float32))
 
 
 def measure_verification(

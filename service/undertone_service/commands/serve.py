@@ -26,7 +26,7 @@ STOP_SECONDS = 10
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Describe the subcommand; every other setting is a variable ``UNDERTONE_<NAME>``."""
+    """Start the service and the live page; every other setting is a variable ``UNDERTONE_<NAME>``."""
     parser.description = "Run the service. All settings: variables UNDERTONE_<NAME>; these go before them."
     fields = Settings.model_fields
     parser.add_argument("--host", help=f"{fields['host'].description} (127.0.0.1)")

@@ -130,7 +130,9 @@ def options_error(error: ValidationError) -> UndertoneError:
     """Turn pydantic's list of faults into one typed refusal."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
-    fault = first["msg"].removeprefix("Value error, ")  # pydantic's word for our own faults, which name the field
+    fault = first["msg"].removeprefix(
+        "Value error, "
+    )  # pydantic's word for our own faults, which name the field
     problem = f"{name}: {fault}." if name else f"{fault}."
     if name in AudioFormat.model_fields:
         remedy = (

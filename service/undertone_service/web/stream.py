@@ -210,12 +210,19 @@ class Connection:
                 if incoming.content.error:
                     raise incoming.content.error
             elif isinstance(incoming.content, bytes):
-                self._send(await self.session.receive_audio(incoming.content), incoming.arrival)
+                await self._hear(incoming.content, incoming.arrival)
             else:
                 self._send(await self.session.receive_text(incoming.content), incoming.arrival)
             self._unprocessed -= incoming.seconds
             self._processed.set()
         self.outbox.end()
+
+    async def _hear(self, audio: bytes, arrival: float) -> None:
+        """Hear a message by the second, so that a long one neither holds up other streams nor floods the outbox."""
+        second = self.session.options.bytes_per_second
+        for start in range(0, len(audio), second):
+            self._send(await self.session.receive_audio(audio[start : start + second]), arrival)
+            await asyncio.sleep(0)
 
     def _send(self, messages: list[ServerMessageBase], arrival: float) -> None:
         for message in messages:

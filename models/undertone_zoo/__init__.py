@@ -1,0 +1,1 @@
+"""Trained bundles: data only."""
