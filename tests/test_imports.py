@@ -45,7 +45,9 @@ def imported(file: Path) -> Iterator[str]:
             assert node.level == 0, f"{file}: relative import"
             yield from (f"{node.module}.{name.name}" for name in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant))
+            yield from (
+                arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+            )
 
 
 def within(name: str, packages: tuple[str, ...]) -> bool:

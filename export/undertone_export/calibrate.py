@@ -16,6 +16,7 @@ from undertone_models.data.trials import Trial
 from undertone_service.analysis.verification import score_to_probability
 from undertone_service.bundle.manifest import Calibration, Manifest, VerificationThresholds, VoiceCalibration
 from undertone_service.bundle.streaming import Bundle
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.labels import Decision
 
 _INTERVAL = (0.1, 0.9)
@@ -26,13 +27,20 @@ _CUTS = (1, 3, 5)
 def fit_answers(
     bundle: Bundle, clips: Sequence[Clip], cache: AudioCache, unsure_gender: Sequence[str]
 ) -> tuple[float, float, float, float]:
-    """Return the temperatures of emotion and gender, and the age interval's ends in years from the estimate."""
+    """Return the temperatures of emotion and gender, and the age interval's ends in years from the estimate.
+
+    Raises:
+        UndertoneError: ``bad_request`` where a task has no label to fit to.
+    """
     outputs = answer_sums(bundle, sum_recordings(bundle, (cache[clip.path] for clip in clips)))
     heard = [(clip, out) for clip, out in zip(clips, outputs, strict=True) if out is not None]
     emotions, genders = list(bundle.manifest.emotions), list(bundle.manifest.genders)
     emotional = [(out.emotion, emotions.index(c.emotion)) for c, out in heard if c.emotion]
     gendered = [(o.gender, genders.index(c.sex)) for c, o in heard if c.sex and c.corpus not in unsure_gender]
     errors = [clip.age - out.age for clip, out in heard if clip.age is not None]
+    for name, known in (("emotion", emotional), ("sex", gendered), ("age in years", errors)):
+        if not known:
+            raise _lacking(f"a clip of known {name}, with speech in it")
     low, high = np.quantile(errors, _INTERVAL)
     return temperature(emotional), temperature(gendered), round(float(low), 1), round(float(high), 1)
 
@@ -55,8 +63,13 @@ def fit_voice(bundle: Bundle, trials: Sequence[Trial], cache: AudioCache) -> Voi
     """Fit cosine and net speech to log likelihood ratios, on probes of 1, 3 and 5 s and of full length.
 
     Logistic regression with both kinds of trial weighing the same (Brümmer and du Preez, 2006).
+
+    Raises:
+        UndertoneError: ``bad_request`` where no trial of a kind has speech.
     """
     scores, speech, target = score_trials(bundle, trials, cache)
+    if not target.any() or target.all():
+        raise _lacking("trials of both kinds, the same and another speaker")
     logs = np.log(np.clip(speech, *_SPEECH_RANGE))
     features = np.stack([scores, scores * logs, np.ones(len(scores)), logs], axis=1)
     signs = np.where(target, 1.0, -1.0)
@@ -109,6 +122,9 @@ def choose_thresholds(
 
     ``accept`` is exceeded at any look by a part ``false_accept`` of the sessions with a false claim; ``reject`` is
     undercut at any look by a part ``false_reject`` of those with a true one. The manifest must be calibrated.
+
+    Raises:
+        UndertoneError: ``bad_request`` where there is no session of a kind with enough speech to decide on.
     """
     highest: list[float] = []
     lowest: list[float] = []
@@ -121,6 +137,8 @@ def choose_thresholds(
         ]
         if probabilities:
             (lowest if session.genuine else highest).append((min if session.genuine else max)(probabilities))
+    if not highest or not lowest:
+        raise _lacking("speakers with three clips of enough speech, and others of the same corpus and sex")
     accept = min(max(float(np.quantile(highest, 1 - false_accept)), 0.6), 0.9999)
     reject = max(min(float(np.quantile(lowest, false_reject)), 0.4), 0.0001)
     chosen = manifest.verification.model_copy(
@@ -146,6 +164,14 @@ def calibrated(
         emotion_temperature=emotion, gender_temperature=gender, age_low=low, age_high=high, voice=voice
     )
     return manifest.model_copy(update={"calibration": calibration})
+
+
+def _lacking(what: str) -> UndertoneError:
+    return UndertoneError(
+        ErrorCode.BAD_REQUEST,
+        f"The split `valid` lacks {what}.",
+        "Calibration is fitted on it: give more data.",
+    )
 
 
 def _part(answers: Iterable[bool]) -> float:

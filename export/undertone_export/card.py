@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from undertone_export.budget import Budget
 from undertone_models.data.clips import Clip
 from undertone_service.bundle.manifest import Manifest
 
@@ -48,7 +49,7 @@ def commercial(clips: Sequence[Clip]) -> bool:
     return all(LICENCES.get(corpus, ("", False))[1] for corpus in {clip.corpus for clip in clips})
 
 
-def write_card(manifest: Manifest, parameters: int, figures: Sequence[str]) -> str:
+def write_card(manifest: Manifest, budget: Budget, figures: Sequence[str]) -> str:
     """Return the card as Markdown; ``figures`` are lines on what was measured, with the commands."""
     training = manifest.training
     lines = [
@@ -57,7 +58,9 @@ def write_card(manifest: Manifest, parameters: int, figures: Sequence[str]) -> s
         "A streaming bundle of Undertone: hears speech in steps of 100 ms and answers for any window, utterance or "
         "call: emotion (nine labels), gender, age, and a voiceprint for verification.",
         "",
-        f"* Kind `{manifest.kind}`, opset {manifest.opset}, {parameters:,} parameters, digest `{manifest.digest}`.",
+        f"* Kind `{manifest.kind}`, opset {manifest.opset}, digest `{manifest.digest}`.",
+        f"* {budget.parameters:,} parameters, {budget.multiply_adds / 1e6:.1f} million multiply-adds a second of "
+        "speech (matrix products and convolutions, heads twice a second).",
         f"* Licence of the weights: **{manifest.licence.name}** (see LICENSE). {manifest.licence.notice}",
         f"* Made by: `{training.get('command')}`, {training.get('steps')} steps, seed {training.get('seed')}.",
         "",

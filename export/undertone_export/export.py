@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from undertone_export.budget import check_budget
 from undertone_export.bundle import write_bundle, write_manifest
 from undertone_export.calibrate import calibrated, choose_thresholds, fit_answers, fit_voice
 from undertone_export.card import commercial, corpora_table, write_card
-from undertone_export.parity import Parity, check_parity
+from undertone_export.parity import HOUR_STEPS, Parity, check_parity
 from undertone_export.rolling import stage
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
 from undertone_models.data.trials import Trial
-from undertone_models.training.loop import load_network
+from undertone_models.training.loop import load_network, read_checkpoint
 from undertone_service.bundle.manifest import Licence, Manifest
 from undertone_service.bundle.streaming import Bundle
 
@@ -42,14 +42,19 @@ def export(
     *,
     command: str,
     errors: tuple[float, float],
+    hour_steps: int = HOUR_STEPS,
 ) -> tuple[Manifest, Parity]:
     """Export a run's averaged network; ``errors`` are the session error rates to choose thresholds for.
 
+    ``hour_steps`` is the length of the parity check's long run, in steps of 100 ms.
+
     Raises:
-        UndertoneError: ``internal`` where bundle and network differ; the folder is then left as it was.
+        UndertoneError: ``internal`` where bundle and network differ, ``bad_request`` where the split ``valid`` lacks
+            what calibration needs; the folder is then left as it was.
     """
     network = load_network(checkpoint)
-    saved = torch.load(checkpoint, weights_only=True)
+    budget = check_budget(network)
+    saved = read_checkpoint(checkpoint)
     train = [clip for clip in clips if clip.split == "train"]
     valid = [clip for clip in clips if clip.split == "valid"]
     cache = AudioCache.build([clip.path for clip in valid], "valid-speech")
@@ -68,7 +73,7 @@ def export(
         bundle = Bundle(partial)
         random = np.random.default_rng(0)
         chosen = random.choice(len(valid), min(_PARITY_CLIPS, len(valid)), replace=False)
-        parity = check_parity(network, bundle, [cache[valid[i].path] for i in chosen])
+        parity = check_parity(network, bundle, [cache[valid[i].path] for i in chosen], hour_steps)
         unsure = saved["settings"]["unsure_gender"]
         manifest = calibrated(
             manifest, fit_answers(bundle, valid, cache, unsure), fit_voice(bundle, trials, cache)
@@ -78,8 +83,7 @@ def export(
         thresholds = choose_thresholds(manifest, sessions, false_accept=errors[0], false_reject=errors[1])
         manifest = manifest.model_copy(update={"verification": thresholds})
         write_manifest(manifest, partial)
-        parameters = sum(weights.numel() for weights in network.parameters())
-        (partial / "CARD.md").write_text(write_card(manifest, parameters, _FIGURES))
+        (partial / "CARD.md").write_text(write_card(manifest, budget, _FIGURES))
         (partial / "LICENSE").write_text(_licence_text(licence))
         folder.mkdir(parents=True, exist_ok=True)
         for file in partial.iterdir():

@@ -87,7 +87,8 @@ async def _watch_all(bundle: Bundle, recordings: Iterable[NDArray[np.float32]]) 
 async def _watch(bundle: Bundle, samples: NDArray[np.float32]) -> list[Look]:
     witness = _Witness(bundle.manifest)
     settings = ChannelSettings(0, Role.UNKNOWN, _RATE, _WINDOW, _HOP, frozenset({Task.SPEAKER}))
-    channel = Channel(settings, bundle, DirectRunner(), witness)
+    channel = Channel(settings, bundle, DirectRunner())
+    channel.voice.verifier = witness
     for start in range(0, len(samples), _CHUNK):
         witness.time = min(start + _CHUNK, len(samples)) / _RATE
         await channel.push(samples[start : start + _CHUNK])

@@ -21,7 +21,7 @@ from undertone_service.engine import Lane, encode_steps
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 TOLERANCE = 1e-4
-_HOUR_STEPS = 36_000
+HOUR_STEPS = 36_000
 _BLOCK = 600
 
 
@@ -36,19 +36,27 @@ class Parity:
 
 @torch.no_grad()
 def check_parity(
-    network: StreamingNetwork, bundle: Bundle, recordings: Sequence[NDArray[np.float32]]
+    network: StreamingNetwork,
+    bundle: Bundle,
+    recordings: Sequence[NDArray[np.float32]],
+    hour_steps: int = HOUR_STEPS,
 ) -> Parity:
-    """Compare on real recordings f32[n] at 16 kHz.
+    """Compare on real recordings f32[n] at 16 kHz; ``hour_steps`` is the length of the long run, in steps of 100 ms.
 
     Raises:
-        UndertoneError: ``internal`` where the difference exceeds 1e-4.
+        UndertoneError: ``internal`` where the difference exceeds 1e-4, ``bad_request`` where no speech is found.
     """
     steps = [found for found in map(active_steps, recordings) if found]
+    if not steps:
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST, "No speech is found in the recordings to compare on.",
+            "Give data whose split `valid` holds speech.",
+        )  # fmt: skip
     silent = [ActiveStep(i, np.zeros(1600, np.float32), np.ones(5, np.float32), i == 0) for i in range(10)]
     parity = Parity(
         recordings=max(_difference(network, bundle, found) for found in track(steps, "Parity")),
         silence=_difference(network, bundle, silent),
-        hour=_hour_difference(network, bundle, steps),
+        hour=_hour_difference(network, bundle, steps, hour_steps),
     )
     worst = max(parity.recordings, parity.silence, parity.hour)
     if not worst <= TOLERANCE:
@@ -70,14 +78,14 @@ def _difference(network: StreamingNetwork, bundle: Bundle, steps: Sequence[Activ
 
 
 def _hour_difference(
-    network: StreamingNetwork, bundle: Bundle, recordings: Sequence[Sequence[ActiveStep]]
+    network: StreamingNetwork, bundle: Bundle, recordings: Sequence[Sequence[ActiveStep]], length: int
 ) -> float:
     """Join recordings to an hour of speech on one channel; compare with the network in float64."""
     steps: list[ActiveStep] = []
-    while len(steps) < _HOUR_STEPS:
+    while len(steps) < length:
         for recording in recordings:
             steps += recording
-    steps = steps[:_HOUR_STEPS]
+    steps = steps[:length]
     reference = StreamingNetwork(network.settings).double().eval()
     reference.load_state_dict(network.state_dict())
     lane = Lane(bundle)

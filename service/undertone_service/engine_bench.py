@@ -20,6 +20,7 @@ from undertone_service.bundle.streaming import Bundle
 from undertone_service.dsp import SAMPLE_RATE, STEP_SAMPLES
 from undertone_service.dsp.speech import active_steps
 from undertone_service.engine import Engine
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.labels import Role, Task
 from undertone_service.protocol.messages import Result
 
@@ -54,14 +55,35 @@ def one_core() -> None:
 
 
 def dense_speech(recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Join the speech of recordings f32[n] at 16 kHz, its silences left out."""
-    return np.concatenate([step.samples for samples in recordings for step in active_steps(samples)])
+    """Join the speech of recordings f32[n] at 16 kHz, its silences left out.
+
+    Raises:
+        UndertoneError: ``not_enough_speech`` where there is less than a window of it.
+    """
+    steps = [step.samples for samples in recordings for step in active_steps(samples)]
+    if len(steps) < _WINDOW:
+        raise UndertoneError(
+            ErrorCode.NOT_ENOUGH_SPEECH,
+            f"The recordings hold {len(steps) * _STEP_SECONDS:.1f} s of speech.",
+            f"Give at least {_WINDOW * _STEP_SECONDS:g} s of it.",
+        )
+    return np.concatenate(steps)
 
 
 def measure(
     bundle: Bundle, speech: NDArray[np.float32], streams: int, seconds: float, bound_ms: float
 ) -> Load:
-    """Run so many streams for some seconds; ``bound_ms`` is what the 99th percentile must stay under."""
+    """Run so many streams for some seconds; ``bound_ms`` is what the 99th percentile must stay under.
+
+    Raises:
+        UndertoneError: ``bad_request`` for a run that ends before there are results to measure.
+    """
+    if streams < 1 or seconds < _WARM_UP + 2 * _HOP * _STEP_SECONDS:
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST,
+            f"{streams} streams for {seconds:g} s give no result to measure.",
+            f"The first {_WARM_UP:g} s are not measured: ask for at least 1 stream and 3 s.",
+        )
     return asyncio.run(_measure(bundle, speech, streams, seconds, bound_ms))
 
 
@@ -139,7 +161,8 @@ async def _stream(
     claim = np.zeros(bundle.manifest.voiceprint_size, np.float32)
     claim[0] = 1
     settings = ChannelSettings(0, Role.UNKNOWN, SAMPLE_RATE, _WINDOW, _HOP, frozenset(Task))
-    channel = Channel(settings, bundle, engine, Verifier("claim", claim, bundle.manifest, 0.5))
+    channel = Channel(settings, bundle, engine)
+    channel.voice.verifier = Verifier("claim", claim, bundle.manifest, 0.5)
     for step in range(round(seconds / _STEP_SECONDS)):
         arrival = begin + (step + 1) * _STEP_SECONDS
         await asyncio.sleep(max(0.0, arrival - time.monotonic()))

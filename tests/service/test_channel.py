@@ -114,7 +114,7 @@ async def test_another_voice_on_the_channel_is_told_once_and_verification_begins
     heard = channel(bundle, ScriptedRunner(switch=120))
     claimed = np.zeros(bundle.manifest.voiceprint_size, np.float32)
     claimed[0] = 1.0
-    heard.verifier = Verifier("ann", claimed, bundle.manifest, 0.5)
+    heard.voice.verifier = Verifier("ann", claimed, bundle.manifest, 0.5)
     messages = await hear(heard, voice(20.0))
     changes = [m for m in messages if isinstance(m, SpeakerChanged)]
     assert len(changes) == 1

@@ -29,7 +29,7 @@ def hear(script: str) -> tuple[SpeechDetector, list[HeardStep]]:
     """Hear steps of five frames each, as ``..xx. .....``; each step's samples are its number over 100."""
     detector = SpeechDetector(ScriptedVad(script))
     steps = len(script.replace(" ", "")) // FRAMES_PER_STEP
-    samples = np.repeat(np.arange(1, steps + 1, dtype=np.float32) / 100, STEP_SAMPLES)
+    samples = np.repeat(np.arange(1, steps + 1, dtype=np.float32) / np.float32(100), STEP_SAMPLES)
     return detector, detector.push(samples)
 
 
@@ -83,7 +83,7 @@ def test_gate_and_vad_are_both_needed_and_both_reported() -> None:
 
 
 def test_end_utterance_makes_the_next_speech_a_new_one() -> None:
-    detector, heard = hear("xxxxx")
+    detector, _ = hear("xxxxx")
     assert detector.in_utterance
     assert detector.end_utterance() == 0
     assert not detector.in_utterance

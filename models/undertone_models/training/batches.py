@@ -70,9 +70,10 @@ class Example:
 def examples(clips: Sequence[Clip], unsure_gender: Sequence[str] = ()) -> tuple[list[Example], list[str]]:
     """Return clips with labels as numbers, and the speakers in the order of their numbers.
 
+    A clip without a speaker's name teaches every task but identity.
     ``unsure_gender`` names corpora whose sex labels are too often wrong to learn from.
     """
-    speakers = sorted({clip.speaker for clip in clips})
+    speakers = sorted({clip.speaker for clip in clips} - {""})
     number = {speaker: i for i, speaker in enumerate(speakers)}
     felt: dict[str, set[str]] = {}
     for clip in clips:
@@ -81,7 +82,7 @@ def examples(clips: Sequence[Clip], unsure_gender: Sequence[str] = ()) -> tuple[
     labelled = [
         Example(
             clip,
-            number[clip.speaker],
+            number.get(clip.speaker, UNKNOWN),
             EMOTIONS.index(clip.emotion) if clip.emotion else UNKNOWN,
             tuple(e in felt.get(clip.corpus, EMOTIONS) for e in EMOTIONS),
             GENDERS.index(clip.sex) if clip.sex and clip.corpus not in unsure_gender else UNKNOWN,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from undertone_models.training.corpus import Corpus, measure_corpus_mean
 from undertone_models.training.losses import AngularMargin, task_losses
 from undertone_models.training.settings import TrainSettings
 from undertone_models.training.validate import validate
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 log = logging.getLogger(__name__)
 TASKS = ("emotion", "gender", "age", "speaker", "speech")
@@ -35,6 +37,11 @@ class Training:
     """One run in one folder: ``checkpoint.pt`` (latest), ``metrics.csv`` and whatever log the caller keeps."""
 
     def __init__(self, settings: TrainSettings, corpus: Corpus, folder: Path) -> None:
+        if not corpus.train:
+            raise UndertoneError(
+                ErrorCode.BAD_REQUEST, "There is no clip to train on.",
+                "Give data with readable clips of the split `train`; see `undertone corpora check`.",
+            )  # fmt: skip
         torch.manual_seed(settings.seed)
         self.settings = settings
         self.corpus = corpus
@@ -72,10 +79,22 @@ class Training:
         self.save()
 
     def restore(self) -> None:
-        """Continue from the checkpoint."""
-        saved = torch.load(self.folder / CHECKPOINT, weights_only=True)
+        """Continue from the checkpoint.
+
+        Raises:
+            UndertoneError: ``bad_request`` where it cannot be read, ``conflict`` where it is of another run.
+        """
+        saved = read_checkpoint(self.folder / CHECKPOINT)
         if saved["speakers"] != self.speakers:
-            raise ValueError("The checkpoint was trained on other speakers; use another run folder.")
+            raise UndertoneError(
+                ErrorCode.CONFLICT, f"The run in {self.folder} was trained on other speakers.",
+                "Give the same data to resume it, or another name to begin a new run.",
+            )  # fmt: skip
+        if saved["settings"]["network"] != asdict(self.settings.network):
+            raise UndertoneError(
+                ErrorCode.CONFLICT, f"The network of the run in {self.folder} has other sizes.",
+                "Give the same network settings to resume it, or another name to begin a new run.",
+            )  # fmt: skip
         self.step = saved["step"]
         self.network.load_state_dict(saved["network"])
         self.average.load_state_dict(saved["average"])
@@ -128,7 +147,15 @@ class Training:
         )  # fmt: skip
         prefetch = 4 if settings.workers else None
         return iter(
-            DataLoader(batches, batch_size=None, num_workers=settings.workers, prefetch_factor=prefetch)
+            DataLoader(
+                batches,
+                batch_size=None,
+                num_workers=settings.workers,
+                prefetch_factor=prefetch,
+                # Of its own: else a loader takes a number from the generator that dropout uses, and a resumed
+                # run would differ from one that was never stopped.
+                generator=torch.Generator(),
+            )
         )
 
     def _train(self, batch: Batch) -> dict[str, float]:
@@ -197,9 +224,30 @@ class Training:
             writer.writerow({k: round(v, 5) for k, v in row.items()})
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what ``Training.save`` wrote.
+
+    Raises:
+        UndertoneError: ``bad_request`` where the file is no checkpoint.
+    """
+    try:
+        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        saved["settings"]["network"]
+    except (OSError, RuntimeError, EOFError, UnpicklingError, KeyError, TypeError) as error:
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST, f"{path} cannot be read as a checkpoint ({type(error).__name__}).",
+            f"Give the {CHECKPOINT} of a run, as `undertone train` writes it.",
+        ) from None  # fmt: skip
+    return saved
+
+
 def load_network(checkpoint: Path) -> StreamingNetwork:
-    """Return the averaged network of a checkpoint, ready to evaluate or export."""
-    saved = torch.load(checkpoint, weights_only=True)
+    """Return the averaged network of a checkpoint, ready to evaluate or export.
+
+    Raises:
+        UndertoneError: ``bad_request`` where the file is no checkpoint.
+    """
+    saved = read_checkpoint(checkpoint)
     network = StreamingNetwork(StreamingSettings(**saved["settings"]["network"]))
     network.load_state_dict(saved["average"])
     return network.eval()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from undertone_models.networks.streaming import StreamingSettings
 from undertone_models.training.augment import AugmentSettings
@@ -15,6 +15,7 @@ from undertone_models.training.losses import LossSettings
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 
+@with_config(ConfigDict(extra="forbid"))  # of the groups below, too
 @dataclass(frozen=True)
 class TrainSettings:
     """A training run."""
@@ -80,4 +81,10 @@ def _override(values: dict[str, Any], override: str) -> None:
     *groups, last = name.strip().split(".")
     for group in groups:
         values = values.setdefault(group, {})
+        if not isinstance(values, dict):
+            raise UndertoneError(
+                ErrorCode.BAD_REQUEST,
+                f"{override!r}: {group} is no group of settings.",
+                "Write --set name=value.",
+            )
     values[last] = value

@@ -17,7 +17,7 @@ from undertone_models.training.corpus import sequence
 def validate(network: StreamingNetwork, labelled: Sequence[Example], cache: AudioCache) -> dict[str, float]:
     """Return emotion, gender (accuracy), age (mean absolute error, years) and voice EER over these clips.
 
-    A clip in which no speech is found counts as an error, its age as the corpus' median.
+    Clips in which no speech is found are left out here; the full evaluation counts them as errors.
     """
     network.eval()
     emotion, gender, age = [], [], []
@@ -36,8 +36,9 @@ def validate(network: StreamingNetwork, labelled: Sequence[Example], cache: Audi
         if not np.isnan(example.age):
             years = (torch.softmax(outputs["age"][0], dim=0) * AGE_BINS).sum()
             age.append(abs(float(years) - example.age))
-        voiceprints.append(outputs["voiceprint"][0].numpy())
-        speakers.append(example.speaker)
+        if example.speaker != UNKNOWN:
+            voiceprints.append(outputs["voiceprint"][0].numpy())
+            speakers.append(example.speaker)
     network.train()
     return {
         "valid_emotion": _mean(emotion),

@@ -1,15 +1,14 @@
 """One channel: samples in, messages out. Reads like the picture in ARCHITECTURE.md, and knows nothing of sockets."""
 
 import math
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undertone_service.analysis.estimates import emotion, estimate
 from undertone_service.analysis.sums import Contribution, SpeechSum, Thirds, Window
-from undertone_service.analysis.verification import Verifier, identify, same_voice
+from undertone_service.analysis.voice import VoiceTrack
 from undertone_service.bundle.streaming import Bundle, Outputs
 from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE
 from undertone_service.dsp.resample import Resampler
@@ -20,21 +19,16 @@ from undertone_service.protocol.messages import (
     ChannelMessageBase,
     ChannelSummary,
     Emotion,
-    Identity,
     Result,
-    Speaker,
     SpeakerChanged,
     SpeechEnded,
     SpeechStarted,
     UtteranceResult,
 )
 from undertone_service.protocol.options import STEP_SECONDS
-from undertone_service.store.voices import Gallery
 
 _FRAME_SECONDS = FRAME_SAMPLES / SAMPLE_RATE
 _CONFIRM_SECONDS = 0.2  # net speech that makes an utterance of what VAD and gate let through
-_CHANGE_LOOKS = 3  # hops in a row at which the recent voice must differ from the earlier one
-_CHANGE_SPEECH = 1.5  # net seconds that both must have
 
 Timed = tuple[int, ChannelMessageBase]
 """A message, and the step at whose end it was due."""
@@ -60,40 +54,20 @@ class _Utterance:
     confirmed: bool = False
 
 
-@dataclass(slots=True)
-class _Voice:
-    """The voice on the channel: all of it since it last changed, and the part that has left the window."""
-
-    total: SpeechSum
-    past: SpeechSum
-    differing: int = 0
-    changes: int = field(default=0)
-
-
 class Channel:
-    """Hears one track. ``gallery`` is asked at each result when voices are to be identified."""
+    """Hears one track. What is claimed of its voice, and what it is searched in, is set on ``voice``."""
 
-    def __init__(
-        self,
-        settings: ChannelSettings,
-        bundle: Bundle,
-        runner: Runner,
-        verifier: Verifier | None = None,
-        gallery: Callable[[], Awaitable[Gallery]] | None = None,
-    ) -> None:
+    def __init__(self, settings: ChannelSettings, bundle: Bundle, runner: Runner) -> None:
         self.settings = settings
         self.tasks = settings.tasks
-        self.verifier = verifier
-        self.gallery = gallery
+        self.voice = VoiceTrack(bundle.manifest, settings.prior)
         self._bundle = bundle
         self._runner = runner
         self._resampler = Resampler(settings.sample_rate, SAMPLE_RATE)
         self._detector = SpeechDetector()
         self._lane = Lane(bundle)
-        size = bundle.manifest.statistics_size
         self._window = Window(settings.window)
-        self._total = SpeechSum(size)
-        self._voice = _Voice(SpeechSum(size), SpeechSum(size))
+        self._total = SpeechSum(bundle.manifest.statistics_size)
         self._emotions, width = _pool(bundle, "emotion")
         self._thirds = Thirds(width)
         self._utterance: _Utterance | None = None
@@ -124,9 +98,9 @@ class Channel:
 
     async def summary(self, all_speech: float) -> ChannelSummary:
         """Sum up; ``all_speech`` is the net speech of all channels of the session, in seconds."""
-        outputs = await self._answer(self._total)
+        outputs, claimed = await self._answers(self._total, self._claimed())
         answers = estimate(self._bundle.manifest, outputs, self._total.speech, self.tasks)
-        speaker, identity = await self._who()
+        speaker, identity = await self.voice.who(_voiceprint(claimed))
         return ChannelSummary(
             channel=self.settings.index,
             role=self.settings.role,
@@ -138,7 +112,7 @@ class Channel:
             speech=round(self._total.speech, 2),
             talk_share=round(self._total.speech / all_speech, 4) if all_speech else 0.0,
             emotion_thirds=await self._emotion_thirds(),
-            speaker_changes=self._voice.changes,
+            speaker_changes=self.voice.changes,
         )
 
     async def _hear_all(self, steps: list[HeardStep]) -> list[Timed]:
@@ -152,7 +126,7 @@ class Channel:
         for step in heard.active:
             messages += await self._encode(heard, step)
         for gone in self._window.expire(heard.index + 1):
-            self._voice.past.add(gone.statistics, gone.speech)
+            self.voice.leave(gone)
         if heard.ended is not None:
             messages += await self._end_utterance(heard.index, heard.ended)
         if (heard.index + 1) % self.settings.hop == 0:
@@ -172,8 +146,9 @@ class Channel:
 
     def _add(self, contribution: Contribution) -> None:
         assert self._utterance is not None
-        for total in (self._utterance.total, self._total, self._voice.total):
+        for total in (self._utterance.total, self._total):
             total.add(contribution.statistics, contribution.speech)
+        self.voice.add(contribution)
         self._window.add(contribution)
         self._thirds.add(contribution.index, contribution.statistics[self._emotions], contribution.speech)
 
@@ -181,27 +156,22 @@ class Channel:
         if utterance.confirmed or utterance.total.speech < _CONFIRM_SECONDS - 1e-9:
             return []
         utterance.confirmed = True
-        return [
-            (
-                index,
-                SpeechStarted(
-                    channel=self.settings.index, role=self.settings.role, time=_seconds(utterance.start)
-                ),
-            )
-        ]
+        start = _seconds(utterance.start)
+        return [(index, SpeechStarted(channel=self.settings.index, role=self.settings.role, time=start))]
 
     async def _end_utterance(self, index: int, last: int) -> list[Timed]:
         utterance, self._utterance = self._utterance, None
         if utterance is None or not utterance.confirmed:
             return []
         end, speech = _seconds(last + 1), round(utterance.total.speech, 2)
-        answers = estimate(
-            self._bundle.manifest, await self._answer(utterance.total), utterance.total.speech, self.tasks
-        )
-        speaker, identity = await self._who()
+        outputs, claimed = await self._answers(utterance.total, self._claimed())
+        answers = estimate(self._bundle.manifest, outputs, utterance.total.speech, self.tasks)
+        speaker, identity = await self.voice.who(_voiceprint(claimed))
+        channel, role = self.settings.index, self.settings.role
+        ended = SpeechEnded(channel=channel, role=role, time=end, speech=speech)
         result = UtteranceResult(
-            channel=self.settings.index,
-            role=self.settings.role,
+            channel=channel,
+            role=role,
             emotion=answers.emotion,
             gender=answers.gender,
             age=answers.age,
@@ -211,19 +181,19 @@ class Channel:
             end=end,
             speech=speech,
         )
-        return [
-            (
-                index,
-                SpeechEnded(channel=self.settings.index, role=self.settings.role, time=end, speech=speech),
-            ),
-            (index, result),
-        ]
+        return [(index, ended), (index, result)]
 
     async def _result(self, heard: HeardStep) -> list[Timed]:
         window = self._window.total(self._bundle.manifest.statistics_size)
-        outputs = await self._answer(window)
-        changed = await self._changed(heard.index, window, outputs)
-        speaker, identity = await self._who()
+        earlier = self.voice.earlier(window) if Task.SPEAKER in self.tasks else None
+        outputs, before, claimed = await self._answers(window, earlier, self._claimed())
+        changed: list[Timed] = []
+        if outputs and before:
+            score = self.voice.changed(window, outputs.voiceprint, before.voiceprint)
+            if score is not None:
+                changed = [self._speaker_changed(heard.index, score)]
+                claimed = outputs if self._claimed() else None
+        speaker, identity = await self.voice.who(_voiceprint(claimed))
         answers = estimate(self._bundle.manifest, outputs, window.speech, self.tasks)
         result = Result(
             channel=self.settings.index,
@@ -243,47 +213,23 @@ class Channel:
         )
         return [*changed, (heard.index, result)]
 
-    async def _changed(self, index: int, window: SpeechSum, outputs: Outputs | None) -> list[Timed]:
-        """Compare the window with what came before it; after a change the voice begins anew."""
-        voice = self._voice
-        speech = min(window.speech, voice.past.speech)
-        if Task.SPEAKER not in self.tasks or outputs is None or speech < _CHANGE_SPEECH:
-            return []
-        before = (await self._runner.answer(self._bundle, voice.past.statistics[None]))[0]
-        score, same = same_voice(outputs.voiceprint, before.voiceprint, speech, self._bundle.manifest)
-        voice.differing = 0 if same else voice.differing + 1
-        if voice.differing < _CHANGE_LOOKS:
-            return []
-        self._voice = _Voice(window, SpeechSum(window.size), changes=voice.changes + 1)
-        if self.verifier:
-            self.verifier.restart()
+    def _speaker_changed(self, index: int, score: float) -> Timed:
         changed = SpeakerChanged(
             channel=self.settings.index,
             role=self.settings.role,
             time=_seconds(index + 1),
             score=round(score, 4),
         )
-        return [(index, changed)]
+        return index, changed
 
-    async def _who(self) -> tuple[Speaker | None, Identity | None]:
-        """Verify and identify the voice on the channel, where asked for and enough has been heard."""
-        manifest, speech = self._bundle.manifest, self._voice.total.speech
-        if Task.SPEAKER not in self.tasks or speech < manifest.minimum_speech.voiceprint:
-            return None, None
-        if self.verifier is None and self.gallery is None:
-            return None, None
-        outputs = await self._answer(self._voice.total)
-        assert outputs is not None
-        speaker = self.verifier.look(outputs.voiceprint, speech) if self.verifier else None
-        if self.gallery is None:
-            return speaker, None
-        found = identify(await self.gallery(), outputs.voiceprint, speech, manifest, self.settings.prior)
-        return speaker, found
+    def _claimed(self) -> SpeechSum | None:
+        return self.voice.claimed() if Task.SPEAKER in self.tasks else None
 
-    async def _answer(self, total: SpeechSum) -> Outputs | None:
-        if not total.speech:
-            return None
-        return (await self._runner.answer(self._bundle, total.statistics[None]))[0]
+    async def _answers(self, *totals: SpeechSum | None) -> list[Outputs | None]:
+        """Return the outputs over each sum, in one batch; None for one that is absent or without speech."""
+        rows = [total.statistics for total in totals if total and total.speech]
+        outputs = iter(await self._runner.answer(self._bundle, np.stack(rows)) if rows else ())
+        return [next(outputs) if total and total.speech else None for total in totals]
 
     async def _emotion_thirds(self) -> tuple[Emotion | None, ...]:
         if Task.EMOTION not in self.tasks:
@@ -316,6 +262,10 @@ def _pool(bundle: Bundle, name: str) -> tuple[slice, int]:
             return slice(start, start + 1 + 2 * size), 1 + 2 * size
         start += 1 + 2 * size
     return slice(0, 0), 0
+
+
+def _voiceprint(outputs: Outputs | None) -> NDArray[np.float32] | None:
+    return outputs.voiceprint if outputs else None
 
 
 def _seconds(steps: int) -> float:

@@ -166,9 +166,9 @@ class Session:
 
     def drop_voice(self, speaker: str) -> list[ServerMessageBase]:
         """Forget an enrolled voice at once: it was deleted or enrolled anew while the session ran."""
-        dropped = [c for c in self._channels if c.verifier and c.verifier.speaker == speaker]
+        dropped = [c for c in self._channels if c.voice.verifier and c.voice.verifier.speaker == speaker]
         for channel in dropped:
-            channel.verifier = None
+            channel.voice.verifier = None
         return [
             self.warn(
                 "speaker_withdrawn",
@@ -225,12 +225,14 @@ class Session:
         for channel in self._channels:
             index = channel.settings.index
             channel.tasks = self._channel_settings(index).tasks
-            channel.gallery = gallery
+            channel.voice.gallery = gallery
             speaker, voice = claimed.get(index, (None, None))
             if speaker is None or voice is None:
-                channel.verifier = None
-            elif channel.verifier is None or channel.verifier.speaker != speaker:
-                channel.verifier = Verifier(speaker, voice.vector, self.bundle.manifest, self._rules.prior)
+                channel.voice.verifier = None
+            elif channel.voice.verifier is None or channel.voice.verifier.speaker != speaker:
+                channel.voice.verifier = Verifier(
+                    speaker, voice.vector, self.bundle.manifest, self._rules.prior
+                )
                 warnings += self._bandwidth_warning(index, voice.bandwidth_hz)
         return warnings
 

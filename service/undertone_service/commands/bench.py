@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     speech = dense_speech([resample(u.samples.mean(axis=1), u.sample_rate, SAMPLE_RATE) for u in uploads])
     loads = (
         [measure(bundle, speech, args.streams, args.seconds, args.p99)]
-        if args.streams
+        if args.streams is not None
         else largest(bundle, speech, args.seconds, args.p99)
     )
     for load in loads:
