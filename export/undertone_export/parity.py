@@ -4,7 +4,7 @@ Differences are |a - b| / max(1, |b|), the largest over statistics and answers. 
 serves; the network runs whole files, as it was trained.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,11 +54,11 @@ def check_parity(
         )  # fmt: skip
     silent = [ActiveStep(i, np.zeros(1600, np.float32), np.ones(5, np.float32), i == 0) for i in range(10)]
     parity = Parity(
-        recordings=max(_difference(network, bundle, found) for found in track(steps, "Parity")),
+        recordings=_worst(_difference(network, bundle, found) for found in track(steps, "Parity")),
         silence=_difference(network, bundle, silent),
         hour=_hour_difference(network, bundle, steps, hour_steps),
     )
-    worst = max(parity.recordings, parity.silence, parity.hour)
+    worst = _worst((parity.recordings, parity.silence, parity.hour))
     if not worst <= TOLERANCE:
         raise UndertoneError(
             ErrorCode.INTERNAL,
@@ -72,9 +72,8 @@ def _difference(network: StreamingNetwork, bundle: Bundle, steps: Sequence[Activ
     wanted, _ = _whole(network, steps, None)
     lane = Lane(bundle)
     got = np.concatenate([encode_steps(bundle, [lane], [step]) for step in steps])
-    return max(
-        _largest(got, wanted.numpy()), _answers(network, bundle, got.sum(axis=0, dtype=np.float64), wanted)
-    )
+    answers = _answers(network, bundle, got.sum(axis=0, dtype=np.float64), wanted)
+    return _worst((_largest(got, wanted.numpy()), answers))
 
 
 def _hour_difference(
@@ -130,7 +129,12 @@ def _answers(
     expected = network.heads(moments(sums, network.settings.pools()).to(kind))
     answer = bundle.answer(got[None])[0]
     pairs = zip((answer.emotion, answer.gender, answer.age, answer.voiceprint), expected, strict=True)
-    return max(_largest(np.asarray(a), b.numpy()[0]) for a, b in pairs)
+    return _worst(_largest(np.asarray(a), b.numpy()[0]) for a, b in pairs)
+
+
+def _worst(differences: Iterable[float]) -> float:
+    """Return the largest, and not a number where one is none: Python's own max would pass over it."""
+    return float(np.max(list(differences)))
 
 
 def _largest(got: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:

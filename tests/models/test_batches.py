@@ -62,6 +62,7 @@ def test_a_batch_depends_on_seed_and_index_alone(corpus: Corpus) -> None:
     assert other.samples.shape != alone[0].samples.shape or not torch.equal(other.samples, alone[0].samples)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12's word on threads
 def test_workers_share_the_batches_out(corpus: Corpus) -> None:
     alone = list(batches(corpus, stop=4))
     shared = list(DataLoader(batches(corpus, stop=4), batch_size=None, num_workers=2))

@@ -3,6 +3,8 @@
 import argparse
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -35,22 +37,35 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(args.recipe, args.overrides)
     folder = runs_folder() / (args.name or args.recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(message)s",
-        handlers=[logging.FileHandler(folder / "train.log"), logging.StreamHandler()],
-    )
-    clips, rejected = read_corpora(args.data)
-    for fault in rejected:
-        logging.warning("skipped %s: %s", fault.path, fault.reason)
-    corpus = gather(clips, read_noises(args.noise) if args.noise else [])
-    for fault in corpus.cache.rejected:
-        logging.warning("skipped %s: %s", fault.path, fault.reason)
-    logging.info(
-        "%d clips to train on, %d to validate on; run %s", len(corpus.train), len(corpus.valid), folder
-    )
-    Training(settings, corpus, folder).run()
+    with _log_to(folder / "train.log"):
+        clips, rejected = read_corpora(args.data)
+        corpus = gather(clips, read_noises(args.noise) if args.noise else [])
+        for fault in rejected + corpus.cache.rejected:
+            logging.warning("skipped %s: %s", fault.path, fault.reason)
+        logging.info(
+            "%d clips to train on, %d to validate on; run %s", len(corpus.train), len(corpus.valid), folder
+        )
+        Training(settings, corpus, folder).run()
     return 0
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Log to a file and to the terminal meanwhile."""
+    root = logging.getLogger()
+    level = root.level
+    handlers = (logging.FileHandler(path), logging.StreamHandler())
+    root.setLevel(logging.INFO)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
 
 
 def runs_folder() -> Path:

@@ -2,7 +2,7 @@
 
 Three tasks a socket: the reader takes messages in, and stops reading while ten seconds of audio wait; the worker
 runs the session; the writer numbers and sends. So a slow client, a hasty one and a busy engine each meet their own
-limit, and none of them another stream.
+limit, and none of them another stream. (A fourth waits for the server's stop, which ends the session in order.)
 """
 
 import asyncio
