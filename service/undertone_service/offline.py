@@ -19,7 +19,7 @@ from undertone_service.protocol.labels import Role, Task
 from undertone_service.protocol.messages import UtteranceResult
 from undertone_service.protocol.rest import Analysis
 
-_WINDOW, _HOP = 30, 10**9  # an analysis asks for utterances and totals, not for windows
+_WINDOW, _HOP = 30, 10  # steps; looked at each second, for changes of speaker
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,3 +111,11 @@ async def test_only_results_are_dropped_and_all_of_them_are_counted() -> None:
     assert outbox.take_thinned() == 0
     assert [r.end for r in results] == sorted(r.end for r in results)
     assert results[-1].end == 499  # the newest matters most
+
+
+def test_what_cannot_be_thinned_makes_the_outbox_full() -> None:
+    outbox = Outbox(most=5)
+    for number in range(11):
+        assert not outbox.full
+        outbox.put(SpeechStarted(channel=0, time=float(number)))
+    assert outbox.full

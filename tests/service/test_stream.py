@@ -398,7 +398,7 @@ async def test_a_client_that_does_not_read_gets_fewer_results_and_disturbs_nobod
 
 
 async def test_a_client_that_never_reads_is_let_go(tight_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("undertone_service.web.stream._SEND_TIMEOUT", 0.3)
+    monkeypatch.setattr("undertone_service.web.stream.SEND_TIMEOUT", 0.3)
     async with unread(tight_url, close_timeout=0.5) as socket:
         started = await receive(socket)
         for _ in range(6):

@@ -78,6 +78,11 @@ class Outbox:
         self._ended = True
         self._changed.set()
 
+    @property
+    def full(self) -> bool:
+        """Whether so much waits, results thinned already, that nothing more should be taken in."""
+        return len(self._waiting) > 2 * self._most
+
     async def get(self) -> Outgoing | None:
         """Return the next message; None after the last."""
         while not self._waiting:

@@ -14,27 +14,38 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, WebSocket
-from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocketDisconnect
 
 from undertone_service.analysis.session import Session, SessionRules
 from undertone_service.logs import log_context
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
-from undertone_service.protocol.messages import Error, Limits, Result, ServerMessageBase
+from undertone_service.protocol.messages import Limits, Result, ServerMessageBase
 from undertone_service.protocol.options import StreamOptions
-from undertone_service.protocol.rest import Problem, SessionInfo
+from undertone_service.protocol.rest import SessionInfo
 from undertone_service.settings import Settings
 from undertone_service.store.store import VoiceStore
 from undertone_service.store.voices import Gallery, Voiceprint
 from undertone_service.web.auth import SUBPROTOCOL
 from undertone_service.web.flow import Outbox, Pace
+from undertone_service.web.refusals import (
+    BUSY_RETRY,
+    SEND_TIMEOUT,
+    deny,
+    draining,
+    error_message,
+    idle,
+    refuse,
+    session_limit,
+    slow_reader,
+    too_large,
+)
 from undertone_service.web.service import Service, service_of
 
 log = logging.getLogger(__name__)
 router = APIRouter()
 
-_SEND_TIMEOUT = 30.0
-_BUSY_RETRY = 5.0
+# What a text message counts as in the audio that waits: a flood of them is held back too.
+_TEXT_SECONDS = 0.01
 
 
 @router.websocket("/v1/stream")
@@ -43,7 +54,7 @@ async def stream(socket: WebSocket) -> None:
     service = service_of(socket)
     busy = _busy(service)
     if busy is not None:
-        await _deny(socket, busy)
+        await deny(socket, busy)
         return
     await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
     try:
@@ -53,7 +64,7 @@ async def stream(socket: WebSocket) -> None:
             raise busy
     except UndertoneError as error:
         service.metrics.refusals.labels(error.code).inc()
-        await _refuse(socket, error)
+        await refuse(socket, error)
         return
     except WebSocketDisconnect:
         return
@@ -130,7 +141,7 @@ class Connection:
         self._settings = service.settings
         self._inbox: asyncio.Queue[_Incoming] = asyncio.Queue()
         self._unprocessed = 0.0
-        self._processed = asyncio.Event()
+        self._moved = asyncio.Event()
         self._pace = Pace(self._settings.max_rate, self._settings.rate_allowance)
         self._started = time.monotonic()
         self._sequence = 0
@@ -162,11 +173,11 @@ class Connection:
 
     async def _read(self) -> None:
         while True:
-            while self._unprocessed > self._settings.max_unprocessed:
-                self._processed.clear()
-                await self._processed.wait()
+            while self._unprocessed > self._settings.max_unprocessed or self.outbox.full:
+                self._moved.clear()
+                await self._moved.wait()
             content = await self._receive()
-            seconds = 0.0
+            seconds = _TEXT_SECONDS
             if isinstance(content, bytes):
                 seconds = len(content) / self.session.options.bytes_per_second
                 self._pace.take(seconds)
@@ -178,20 +189,22 @@ class Connection:
     async def _drain(self) -> None:
         """End the session, once what has come in is answered, when the server is about to stop."""
         await self._service.draining.wait()
-        self._inbox.put_nowait(_Incoming(_End("draining", _draining()), time.monotonic(), 0.0))
+        self._inbox.put_nowait(_Incoming(_End("draining", draining()), time.monotonic(), 0.0))
 
     async def _receive(self) -> bytes | str | _End:
         """Return the next message, or why there will be none."""
         left = self._started + self._settings.max_session - time.monotonic()
         if left <= 0:  # a sender who is always ready would never meet the timeout
-            return _End("session limit", _over(self._settings))
+            return _End("session limit", session_limit(self._settings))
         try:
             async with asyncio.timeout(min(left, self._settings.idle_timeout)):
                 message = await self._socket.receive()
         except TimeoutError:
             over = left < self._settings.idle_timeout
             return (
-                _End("session limit", _over(self._settings)) if over else _End("idle", _idle(self._settings))
+                _End("session limit", session_limit(self._settings))
+                if over
+                else _End("idle", idle(self._settings))
             )
         if message["type"] == "websocket.disconnect":
             self._gone = True
@@ -199,7 +212,7 @@ class Connection:
         text: str | None = message.get("text")
         content: bytes | str = text if text is not None else message["bytes"]
         if len(content) > self._settings.max_message_bytes:
-            raise _too_large(self._settings)
+            raise too_large(self._settings)
         return content
 
     async def _work(self) -> None:
@@ -214,7 +227,7 @@ class Connection:
             else:
                 self._send(await self.session.receive_text(incoming.content), incoming.arrival)
             self._unprocessed -= incoming.seconds
-            self._processed.set()
+            self._moved.set()
         self.outbox.end()
 
     async def _hear(self, audio: bytes, arrival: float) -> None:
@@ -246,11 +259,12 @@ class Connection:
         if self._failure is None:
             self._failure = error
             self._service.metrics.refusals.labels(error.code).inc()
-            self.outbox.put(_error(error))
+            self.outbox.put(error_message(error))
         self.outbox.end()
 
     async def _write(self) -> None:
         while (outgoing := await self.outbox.get()) is not None:
+            self._moved.set()
             thinned = self.outbox.take_thinned()
             if thinned:
                 problem = f"{thinned} result(s) were dropped because they were not read in time."
@@ -271,11 +285,11 @@ class Connection:
         if self._gone:
             return
         try:
-            async with asyncio.timeout(_SEND_TIMEOUT):
+            async with asyncio.timeout(SEND_TIMEOUT):
                 await self._socket.send_text(text)
         except TimeoutError:
             self._gone = True
-            self._failure = self._failure or _slow_reader()
+            self._failure = self._failure or slow_reader()
             self.outbox.end()
         except (WebSocketDisconnect, RuntimeError):
             self._gone = True  # the reader hears of it too, and ends the session
@@ -285,7 +299,7 @@ class Connection:
         if self._gone and not slow:
             return
         try:
-            async with asyncio.timeout(_SEND_TIMEOUT if not slow else 1.0):
+            async with asyncio.timeout(SEND_TIMEOUT if not slow else 1.0):
                 await self._socket.close(self._failure.close_code if self._failure else 1000)
         except (TimeoutError, RuntimeError, WebSocketDisconnect):
             return  # it went first
@@ -308,63 +322,12 @@ class Connection:
 
 def _busy(service: Service, channels: int = 1) -> UndertoneError | None:
     if service.draining.is_set():
-        return _draining()
+        return draining()
     if service.streams + channels > service.settings.max_streams:
         return UndertoneError(
             ErrorCode.OVERLOADED,
             f"All {service.settings.max_streams} streams of this server are in use.",
             "Connect again later.",
-            retry_after=_BUSY_RETRY,
+            retry_after=BUSY_RETRY,
         )
     return None
-
-
-async def _deny(socket: WebSocket, error: UndertoneError) -> None:
-    """Refuse before the upgrade, in HTTP."""
-    problem = Problem(
-        code=error.code, problem=error.problem, remedy=error.remedy, retry_after=error.retry_after
-    )
-    headers = {"Retry-After": str(round(error.retry_after or 0))}
-    await socket.send_denial_response(
-        JSONResponse(problem.model_dump(), status_code=error.http_status, headers=headers)
-    )
-
-
-async def _refuse(socket: WebSocket, error: UndertoneError) -> None:
-    """Refuse after the upgrade: the error in-band, then its close code."""
-    try:
-        await socket.send_text(_error(error).model_dump_json())
-        await socket.close(error.close_code)
-    except (WebSocketDisconnect, RuntimeError):
-        return
-
-
-def _error(error: UndertoneError) -> Error:
-    return Error(code=error.code, problem=error.problem, remedy=error.remedy, retry_after=error.retry_after)
-
-
-def _draining() -> UndertoneError:
-    problem = "This server is about to stop."
-    return UndertoneError(ErrorCode.DRAINING, problem, "Connect again.", retry_after=_BUSY_RETRY)
-
-
-def _idle(settings: Settings) -> UndertoneError:
-    problem = f"Nothing was received for {settings.idle_timeout:g} s."
-    return UndertoneError(ErrorCode.IDLE, problem, "Send audio, or keepalive messages while there is none.")
-
-
-def _over(settings: Settings) -> UndertoneError:
-    problem = f"A session lasts {settings.max_session:g} s at most."
-    return UndertoneError(
-        ErrorCode.SESSION_LIMIT, problem, "Open a new session that names this one as `previous`."
-    )
-
-
-def _too_large(settings: Settings) -> UndertoneError:
-    problem = f"A message was longer than {settings.max_message_bytes} bytes."
-    return UndertoneError(ErrorCode.TOO_LARGE, problem, "Send audio in messages of 20 to 100 ms.")
-
-
-def _slow_reader() -> UndertoneError:
-    problem = f"Nothing could be sent for {_SEND_TIMEOUT:g} s."
-    return UndertoneError(ErrorCode.SLOW_READER, problem, "Read what the server sends.")

@@ -1,0 +1,191 @@
+"""Rolling verification: who claims to be whom, what a live session would have decided, and the table of it."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from tests.small_corpus import VALID, cache_in, write_clips
+from tests.tiny_bundle import NAME
+from tests.voices import SAMPLE_RATE, conversation, voice
+from undertone_client.command_line import main
+from undertone_export.looks import Look, Outcome, decide, watch
+from undertone_export.rolling import IMPOSTORS, RollingTrial, Session, report, stage
+from undertone_models.data.audio import AudioCache
+from undertone_models.data.clips import Clip
+from undertone_models.data.labels import write_labels
+from undertone_service.analysis.channel import Channel, ChannelSettings
+from undertone_service.analysis.verification import Verifier
+from undertone_service.bundle.manifest import Manifest, VoiceCalibration
+from undertone_service.bundle.streaming import Bundle
+from undertone_service.engine import DirectRunner
+from undertone_service.protocol.labels import Decision, Role, Task
+
+ACCEPTED, REJECTED, UNDECIDED = Decision.ACCEPTED, Decision.REJECTED, Decision.UNDECIDED
+
+
+@pytest.fixture(scope="module")
+def bundle(bundle_folder: Path) -> Bundle:
+    return Bundle(bundle_folder / NAME)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
+    return write_clips(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def valid(clips: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Clip]]:
+    with cache_in(tmp_path_factory.mktemp("cache")):
+        yield [clip for clip in clips if clip.split == "valid"]
+
+
+def cached(clips: list[Clip]) -> AudioCache:
+    return AudioCache.build([clip.path for clip in clips], "rolling")
+
+
+def test_impostors_share_sex_and_corpus(bundle: Bundle, valid: list[Clip]) -> None:
+    moved = valid[0].speaker  # the women are now in two corpora
+    clips = [replace(clip, corpus="librispeech") if clip.speaker == moved else clip for clip in valid]
+    trial = stage(bundle, clips, cached(clips), shortest=3.0)
+    assert len(trial.claims) == 4
+    of = {clip.speaker: clip for clip in clips}
+    assert sum(session.genuine for session in trial.sessions) == 8  # two clips of each that are not enrolled
+    false = [session for session in trial.sessions if not session.genuine]
+    assert len(false) == 4  # the men's, one of the other
+    for session in false:
+        speaker, claimed = of[session.speaker], of[session.claimed]
+        assert speaker.speaker != claimed.speaker
+        assert (speaker.sex, speaker.corpus) == (claimed.sex, claimed.corpus) == ("male", VALID)
+    for session in trial.sessions:
+        assert session.corpus == of[session.speaker].corpus
+
+
+def test_no_session_has_more_impostors_than_said(bundle: Bundle, valid: list[Clip]) -> None:
+    clips = [replace(clip, speaker=f"{clip.speaker}{'ab'[n % 2]}", sex="male") for n, clip in enumerate(valid * 2)]
+    trial = stage(bundle, clips, cached(clips), shortest=3.0)
+    assert len(trial.claims) == 8 > IMPOSTORS + 1
+    for session in trial.sessions:
+        claims = [s.claimed for s in trial.sessions if s.looks is session.looks]
+        assert len(claims) == len(set(claims)) == IMPOSTORS + 1
+
+
+def test_short_clips_are_not_played_and_joined_ones_are_one_session(bundle: Bundle, valid: list[Clip]) -> None:
+    assert stage(bundle, valid, cached(valid), shortest=3.4).sessions == []
+    joined = stage(bundle, valid, cached(valid), shortest=3.4, joined=True).sessions
+    assert sum(session.genuine for session in joined) == 4
+    assert all(session.looks[-1].time > 6 for session in joined)
+
+
+def test_who_has_no_clip_beyond_enrolment_is_left_out(bundle: Bundle, valid: list[Clip]) -> None:
+    two = [clip for clip in valid if clip.speaker == valid[0].speaker][:2]
+    trial = stage(bundle, two, cached(two), shortest=1.0)
+    assert trial.sessions == []
+    assert dict(trial.claims) == {}
+
+
+@pytest.mark.parametrize("pitch", [110, 210])
+def test_decisions_are_those_of_a_live_channel(bundle: Bundle, pitch: int) -> None:
+    samples = conversation()
+    claim = watch(bundle, [voice(3.0, pitch=pitch, seed=1)], 1)[0][-1].voiceprint
+    assert claim is not None
+    looks = watch(bundle, [samples], 1)[0]
+    manifest = deciding(bundle, claim, looks)
+    live = asyncio.run(live_decisions(bundle, samples, Verifier("claim", claim, manifest, 0.5)))
+    replayed = [
+        decide(looks[: seen + 1], claim, manifest).final
+        for seen, look in enumerate(looks)
+        if look.voiceprint is not None
+    ]
+    assert replayed == live
+    assert len(set(live)) == 3, "a session in which nothing is decided would prove nothing"
+
+
+async def live_decisions(bundle: Bundle, samples: NDArray[np.float32], verifier: Verifier) -> list[Decision]:
+    settings = ChannelSettings(0, Role.UNKNOWN, SAMPLE_RATE, 30, 5, frozenset({Task.SPEAKER}))
+    channel = Channel(settings, bundle, DirectRunner())
+    channel.voice.verifier = verifier
+    messages = [*await channel.push(samples), *await channel.end()]
+    seen = [message for _, message in messages] + [await channel.summary(channel.speech)]
+    return [one.speaker.decision for one in seen if getattr(one, "speaker", None)]
+
+
+def deciding(bundle: Bundle, claim: NDArray[np.float32], looks: list[Look]) -> Manifest:
+    """Return the bundle's manifest with a calibration to which these looks are clearly true or clearly false."""
+    scores = sorted(float(claim @ look.voiceprint) for look in looks if look.voiceprint is not None)
+    fitted = VoiceCalibration(slope=1e5, offset=-1e5 * (scores[len(scores) // 2] - 1e-6))
+    calibration = bundle.manifest.calibration.model_copy(update={"voice": fitted})
+    return bundle.manifest.model_copy(update={"calibration": calibration})
+
+
+def look(score: float, time: float) -> Look:
+    return Look(time, time, np.array([score, (1 - score**2) ** 0.5], np.float32))
+
+
+CLAIM = np.array([1, 0], np.float32)
+
+
+def test_an_outcome_tells_the_last_decision_all_of_them_and_when_the_first_was(bundle: Bundle) -> None:
+    calibration = bundle.manifest.calibration.model_copy(update={"voice": VoiceCalibration(slope=20, offset=-10)})
+    manifest = bundle.manifest.model_copy(update={"calibration": calibration})
+    assert decide([look(0.5, 2.0), look(0.6, 2.5)], CLAIM, manifest) == Outcome()
+    assert decide([look(1.0, 1.0)], CLAIM, manifest) == Outcome(), "too little speech"
+    seen = [look(0.5, 2.0), look(1.0, 2.5), look(0.0, 3.0), look(0.5, 3.5)]
+    assert decide(seen, CLAIM, manifest) == Outcome(REJECTED, {ACCEPTED, REJECTED}, 2.5)
+    changed = [look(1.0, 2.0), Look(2.5, 0.0, None), look(0.6, 3.0)]
+    assert decide(changed, CLAIM, manifest) == Outcome(UNDECIDED, {ACCEPTED}, 2.0)
+
+
+def test_the_table_adds_up(bundle: Bundle) -> None:
+    calibration = bundle.manifest.calibration.model_copy(update={"voice": VoiceCalibration(slope=20, offset=-10)})
+    manifest = bundle.manifest.model_copy(update={"calibration": calibration})
+    true, false, open_ = [look(1.0, 2.0)], [look(0.5, 2.0), look(0.0, 4.0)], [look(0.5, 2.0)]
+    trial = RollingTrial(
+        [
+            Session("saa", "a", "a", true), Session("saa", "a", "a", true), Session("saa", "a", "a", open_),
+            Session("saa", "b", "a", false), Session("librispeech", "c", "a", false),
+            Session("librispeech", "c", "a", true),
+        ],
+        {"a": CLAIM},
+    )  # fmt: skip
+    rows = {(row["corpus"], row["claim"]): row for row in report(trial, manifest)}
+    true_claim, false_claim = "true", "false, same sex"
+    assert list(rows) == [
+        ("librispeech", false_claim), ("saa", false_claim), ("saa", true_claim), ("all", false_claim),
+        ("all", true_claim),
+    ]  # fmt: skip
+    for row in rows.values():
+        ends = [row[f"ends {decision} %"] for decision in Decision]
+        assert sum(float(str(end)) for end in ends) == pytest.approx(100, abs=0.2)
+    assert rows["saa", true_claim] == {
+        "corpus": "saa", "claim": "true", "sessions": 3, "ends accepted %": 66.7, "ends rejected %": 0.0,
+        "ends undecided %": 33.3, "ever accepted %": 66.7, "median s to a decision": 2.0,
+    }  # fmt: skip
+    assert rows["all", false_claim]["sessions"] == 3
+    assert rows["all", false_claim]["median s to a decision"] == 4.0
+    assert rows["librispeech", false_claim]["ever accepted %"] == 50.0
+
+
+def test_the_command_prints_and_writes_the_table(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    clips = []
+    for number in range(2):
+        for take in range(3):
+            path = tmp_path / f"{number}-{take}.wav"
+            soundfile.write(path, voice(5.2, pitch=120 + 20 * number, seed=take), SAMPLE_RATE)
+            clips.append(Clip(path, VALID, f"{VALID}_{number}", "male", split="test"))
+    write_labels(tmp_path / "labels.csv", clips, tmp_path)
+    words = ["rolling", str(bundle.folder), "--data", f"labels={tmp_path / 'labels.csv'}"]
+    assert main([*words, "--json", str(tmp_path / "rolling.json")]) == 0
+    assert "corpus: all  claim: true  sessions: 2" in capsys.readouterr().out
+    written = json.loads((tmp_path / "rolling.json").read_text())
+    assert [row["sessions"] for row in written["rows"]] == [2, 2, 2, 2]
+    assert bundle.manifest.digest[:12] in written["text"]
