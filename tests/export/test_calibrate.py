@@ -64,7 +64,10 @@ def test_a_known_temperature_is_found(known: float) -> None:
 def test_the_fit_of_scores_is_found(monkeypatch: pytest.MonkeyPatch, bundle: Bundle) -> None:
     known = VoiceCalibration(slope=12.0, slope_per_log=3.0, offset=-5.0, offset_per_log=-1.0)
     random = np.random.default_rng(0)
-    scores, speech = random.uniform(-0.2, 1.0, 30_000), np.exp(random.uniform(math.log(0.7), math.log(15), 30_000))
+    scores, speech = (
+        random.uniform(-0.2, 1.0, 30_000),
+        np.exp(random.uniform(math.log(0.7), math.log(15), 30_000)),
+    )
     ratios = np.array(
         [log_likelihood_ratio(a, b, known) for a, b in zip(scores, speech, strict=True)]
     )  # fmt: skip

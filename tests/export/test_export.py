@@ -55,7 +55,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
 
 def test_the_bundle_opens_and_answers(exported: Exported) -> None:
     bundle = BundleLibrary([exported.bundles]).get("small")
-    assert bundle.manifest == exported.manifest
+    assert bundle.manifest.digest == exported.manifest.digest
+    assert bundle.manifest.calibration == exported.manifest.calibration
+    assert bundle.manifest.verification == exported.manifest.verification
     (answer,) = answer_sums(bundle, sum_recordings(bundle, [conversation()]))
     assert answer is not None
     assert answer.emotion.sum() == pytest.approx(1, abs=1e-5)

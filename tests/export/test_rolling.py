@@ -68,7 +68,9 @@ def test_impostors_share_sex_and_corpus(bundle: Bundle, valid: list[Clip]) -> No
 
 
 def test_no_session_has_more_impostors_than_said(bundle: Bundle, valid: list[Clip]) -> None:
-    clips = [replace(clip, speaker=f"{clip.speaker}{'ab'[n % 2]}", sex="male") for n, clip in enumerate(valid * 2)]
+    clips = [
+        replace(clip, speaker=f"{clip.speaker}{'ab'[n % 2]}", sex="male") for n, clip in enumerate(valid * 2)
+    ]
     trial = stage(bundle, clips, cached(clips), shortest=3.0)
     assert len(trial.claims) == 8 > IMPOSTORS + 1
     for session in trial.sessions:
@@ -76,7 +78,9 @@ def test_no_session_has_more_impostors_than_said(bundle: Bundle, valid: list[Cli
         assert len(claims) == len(set(claims)) == IMPOSTORS + 1
 
 
-def test_short_clips_are_not_played_and_joined_ones_are_one_session(bundle: Bundle, valid: list[Clip]) -> None:
+def test_short_clips_are_not_played_and_joined_ones_are_one_session(
+    bundle: Bundle, valid: list[Clip]
+) -> None:
     assert stage(bundle, valid, cached(valid), shortest=3.4).sessions == []
     joined = stage(bundle, valid, cached(valid), shortest=3.4, joined=True).sessions
     assert sum(session.genuine for session in joined) == 4
@@ -132,7 +136,9 @@ CLAIM = np.array([1, 0], np.float32)
 
 
 def test_an_outcome_tells_the_last_decision_all_of_them_and_when_the_first_was(bundle: Bundle) -> None:
-    calibration = bundle.manifest.calibration.model_copy(update={"voice": VoiceCalibration(slope=20, offset=-10)})
+    calibration = bundle.manifest.calibration.model_copy(
+        update={"voice": VoiceCalibration(slope=20, offset=-10)}
+    )
     manifest = bundle.manifest.model_copy(update={"calibration": calibration})
     assert decide([look(0.5, 2.0), look(0.6, 2.5)], CLAIM, manifest) == Outcome()
     assert decide([look(1.0, 1.0)], CLAIM, manifest) == Outcome(), "too little speech"
@@ -143,7 +149,9 @@ def test_an_outcome_tells_the_last_decision_all_of_them_and_when_the_first_was(b
 
 
 def test_the_table_adds_up(bundle: Bundle) -> None:
-    calibration = bundle.manifest.calibration.model_copy(update={"voice": VoiceCalibration(slope=20, offset=-10)})
+    calibration = bundle.manifest.calibration.model_copy(
+        update={"voice": VoiceCalibration(slope=20, offset=-10)}
+    )
     manifest = bundle.manifest.model_copy(update={"calibration": calibration})
     true, false, open_ = [look(1.0, 2.0)], [look(0.5, 2.0), look(0.0, 4.0)], [look(0.5, 2.0)]
     trial = RollingTrial(

@@ -61,7 +61,9 @@ def rows(run: Path) -> list[dict[str, str]]:
 def test_a_run_leaves_a_checkpoint_and_a_row_a_step(finished: Path) -> None:
     assert [int(row["step"]) for row in rows(finished)] == [1, 2, 3, 4, 5, 6]
     for row in rows(finished):
-        assert all(np.isfinite(float(row[name])) for name in ("emotion", "gender", "age", "speaker", "speech"))
+        assert all(
+            np.isfinite(float(row[name])) for name in ("emotion", "gender", "age", "speaker", "speech")
+        )
         validated = int(row["step"]) % TINY.validate_every == 0
         assert all(bool(row[name]) is validated for name in FIGURES)
     saved = read_checkpoint(finished / CHECKPOINT)
@@ -187,12 +189,18 @@ def test_the_corpus_mean_centres_the_spectrum(corpus: Corpus) -> None:
     assert torch.isfinite(encoder.normaliser.corpus_mean).all()
     before = encoder.normaliser.corpus_mean.clone()
     measure_corpus_mean(encoder, recordings)
-    torch.testing.assert_close(encoder.normaliser.corpus_mean, before)  # silence adds nothing, old means neither
+    torch.testing.assert_close(
+        encoder.normaliser.corpus_mean, before
+    )  # silence adds nothing, old means neither
     assert sequence(np.zeros(16_000, np.float32)) is None
 
 
 def test_the_command_trains_and_resumes(
-    corpus: Corpus, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    corpus: Corpus,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
     handlers = list(logging.getLogger().handlers)

@@ -116,7 +116,9 @@ def test_age_is_least_for_a_bell_round_the_true_age() -> None:
 
     bells = {years: -((AGE_BINS - years) ** 2) / (2 * PLAIN.age_deviation**2) for years in (26.0, 30.0, 36.0)}
     own = torch.softmax(bells[30.0], dim=0)
-    assert loss_of(bells[30.0]) == pytest.approx(torch.special.entr(own).sum().item(), abs=1e-4)  # its entropy
+    assert loss_of(bells[30.0]) == pytest.approx(
+        torch.special.entr(own).sum().item(), abs=1e-4
+    )  # its entropy
     assert loss_of(bells[30.0]) < loss_of(bells[26.0]) < loss_of(bells[36.0])
 
 
@@ -168,7 +170,9 @@ def test_a_margin_makes_the_true_speaker_harder() -> None:
     assert losses == sorted(losses)
     assert losses[-1] > losses[0] + 1
     cosine = voices @ torch.nn.functional.normalize(softmax.centres, dim=1).T
-    assert losses[0] == pytest.approx(torch.nn.functional.cross_entropy(30 * cosine, speaker).item(), rel=1e-4)
+    assert losses[0] == pytest.approx(
+        torch.nn.functional.cross_entropy(30 * cosine, speaker).item(), rel=1e-4
+    )
 
 
 def test_the_margin_is_an_angle_and_never_a_help() -> None:

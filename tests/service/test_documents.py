@@ -43,6 +43,10 @@ def test_the_committed_document_is_current_and_whole(name: str) -> None:
         assert resolve(document, reference)
 
 
+def test_the_committed_page_of_settings_is_current() -> None:
+    assert (DOCS / "settings.md").read_text() == documents()["settings.md"], "run: make specs"
+
+
 def test_asyncapi_names_every_message_and_query_parameter() -> None:
     document = asyncapi_document()
     assert document["asyncapi"] == "3.0.0"

@@ -78,16 +78,24 @@ def test_what_gives_no_result_is_refused(
     assert refused.value.code is ErrorCode.BAD_REQUEST
 
 
-def test_the_command_measures_a_number_and_writes_it_down(
+def test_the_command_writes_down_what_it_measured_and_fails_with_it(
     bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_cores: None
 ) -> None:
     monkeypatch.setenv("UNDERTONE_BUNDLE_DIRS", str(bundle_folder))
     monkeypatch.setenv("UNDERTONE_DEFAULT_BUNDLE", NAME)
     soundfile.write(tmp_path / "speech.wav", voice(4.0), SAMPLE_RATE)
-    words = ["bench", "--engine", "--speech", str(tmp_path / "speech.wav"), "--streams", "2", "--seconds", "3"]
+    words = [
+        "bench",
+        "--engine",
+        "--speech",
+        str(tmp_path / "speech.wav"),
+        "--streams",
+        "2",
+        "--seconds",
+        "3",
+    ]
     report = tmp_path / "bench.json"
-    assert main([*words, "--p99", str(GENEROUS_MS), "--json", str(report)]) == 0
+    assert main([*words, "--p99", str(IMPOSSIBLE_MS), "--json", str(report)]) == 1
     written = json.loads(report.read_text())
     assert [row["streams"] for row in written["rows"]] == [2]
-    assert written["rows"][0]["passed"] is True
-    assert main([*words, "--p99", str(IMPOSSIBLE_MS)]) == 1
+    assert written["rows"][0]["passed"] is False
