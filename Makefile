@@ -23,8 +23,11 @@ format: .venv/.dev
 specs: .venv/.dev
 	$(BIN)/python -m undertone_service.documents docs
 
+# any recording of speech; its silences are left out
+SPEECH ?= ../shared/data/conversations/sample.flac
+
 bench: .venv/.server
-	$(BIN)/undertone bench --engine
+	$(BIN)/undertone bench --engine --speech $(SPEECH)
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

@@ -47,10 +47,11 @@ def test_no_non_commercial_licence_counts_as_commercial() -> None:
 
 def test_the_card_tells_what_the_manifest_knows() -> None:
     training = manifest(command="undertone train streaming", steps=7, seed=3, corpora=corpora_table(CLIPS))
-    card = write_card(training, Budget(1_234_567, 45.67e6), ("EER 5 %, by `undertone evaluate`.",))
+    card = write_card(training, Budget(1_234_567, 45_670_000), ("EER 5 %, by `undertone evaluate`.",))
     assert card.startswith("# small\n")
     for said in (
-        "1,234,567 parameters", "45.7 million multiply-adds", "`0123abcd`", "**Own**", "Not for sale.", "undertone train streaming", "7 steps",
+        "1,234,567 parameters", "45.7 million multiply-adds", "`0123abcd`",
+        "**Own**", "Not for sale.", "undertone train streaming", "7 steps",
         "seed 3", "| ravdess | CC BY-NC-SA 4.0 | 1 | 2 | 1.0 |", "| fsdd | CC BY-SA 4.0 | 2 | 2 | 0.1 |", "EER 5 %",
         "## Intended use and limits",
     ):  # fmt: skip
