@@ -78,7 +78,8 @@ def export(
         manifest = calibrated(
             manifest, fit_answers(bundle, valid, cache, unsure), fit_voice(bundle, trials, cache)
         )
-        spoken = [clip for clip in valid if clip.corpus in _ROLLING_CORPORA]
+        # Read speech, as live sessions have it; acted emotions where there is nothing else.
+        spoken = [clip for clip in valid if clip.corpus in _ROLLING_CORPORA] or valid
         sessions = stage(bundle, spoken, cache, shortest=3.0)
         thresholds = choose_thresholds(manifest, sessions, false_accept=errors[0], false_reject=errors[1])
         manifest = manifest.model_copy(update={"verification": thresholds})

@@ -108,7 +108,8 @@ class Session:
                 bundle=BundleInfo(
                     name=manifest.name,
                     digest=manifest.digest,
-                    licence=manifest.licence.notice,
+                    licence=manifest.licence.name,
+                    notice=manifest.licence.notice,
                     tasks=manifest.tasks,
                 ),
                 window=self.options.window,

@@ -130,7 +130,8 @@ class BundleInfo(BaseModel):
 
     name: str
     digest: str
-    licence: str
+    licence: str = Field(description="licence of the weights")
+    notice: str = Field(default="", description="what they may be used for")
     tasks: tuple[str, ...]
 
 

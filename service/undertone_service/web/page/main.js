@@ -32,7 +32,6 @@ const listening = new Listening({
   model: showModel,
   keyRefused: askForKey,
 });
-let models = [];
 let apiKey = ""; // kept here only: never in storage, a URL or a cookie
 
 function choices() {
@@ -84,7 +83,7 @@ async function loadSpeakers() {
 
 async function loadModels() {
   try {
-    models = await listModels(apiKey);
+    const models = await listModels(apiKey);
     showModel(models.find((model) => model.default));
   } catch {
     // What keeps the models back keeps the voices back too, and is said there.
@@ -92,10 +91,9 @@ async function loadModels() {
 }
 
 /** Which model answers, and what its weights may be used for. */
-function showModel({ name, digest, licence }) {
-  const listed = models.find((model) => model.digest === digest);
+function showModel({ name, digest, licence, notice }) {
   part("bundle").textContent = `Model ${name} (${digest.slice(0, 12)}).`;
-  part("licence").textContent = `Weights: ${listed ? `${listed.licence}. ${listed.notice}` : licence}`;
+  part("licence").textContent = `Weights: ${licence}. ${notice}`;
 }
 
 function askForKey() {
