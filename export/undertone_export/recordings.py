@@ -6,9 +6,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from undertone_service.analysis.confirmation import SpeechConfirmation
 from undertone_service.analysis.sums import SpeechSum
 from undertone_service.bundle.streaming import Bundle, Outputs
-from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE
 from undertone_service.dsp.speech import ActiveStep, active_steps
 from undertone_service.engine import Lane, encode_steps
 from undertone_service.store.voices import checked
@@ -41,12 +41,12 @@ def _sum_batch(bundle: Bundle, recordings: list[list[ActiveStep]]) -> list[Speec
     manifest = bundle.manifest
     totals = [SpeechSum(manifest.statistics_size) for _ in recordings]
     lanes = [Lane(bundle) for _ in recordings]
+    confirmations = [SpeechConfirmation(manifest) for _ in recordings]
     for position in range(max(map(len, recordings), default=0)):
         rows = [i for i, steps in enumerate(recordings) if position < len(steps)]
         steps = [recordings[i][position] for i in rows]
         statistics = encode_steps(bundle, [lanes[i] for i in rows], steps)
         for i, step, row in zip(rows, steps, statistics, strict=True):
-            frames = float(step.mask.sum())
-            if row[-1] >= manifest.speech_share * frames:
-                totals[i].add(row, frames * FRAME_SAMPLES / SAMPLE_RATE)
+            for counted in confirmations[i].push(step, row):
+                totals[i].add(counted.statistics, counted.speech)
     return totals

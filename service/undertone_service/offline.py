@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone_service.analysis.channel import Channel, ChannelSettings
+from undertone_service.analysis.confirmation import SpeechConfirmation
 from undertone_service.analysis.sums import SpeechSum
 from undertone_service.bundle.library import BundleLibrary
 from undertone_service.bundle.streaming import Bundle
-from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE, STEP_SAMPLES
+from undertone_service.dsp import SAMPLE_RATE, STEP_SAMPLES
 from undertone_service.dsp.quality import bandwidth_hz, clipped, level_db, snr_db
 from undertone_service.dsp.resample import Resampler
 from undertone_service.dsp.speech import active_steps
@@ -94,10 +95,9 @@ async def encode_recording(
     total = SpeechSum(manifest.statistics_size)
     mask = np.zeros((len(heard) // STEP_SAMPLES + 1, manifest.step_frames), np.float32)
     lane = Lane(bundle)
+    confirmation = SpeechConfirmation(manifest)
     for step in active_steps(heard):
-        statistics = await runner.encode(lane, step)
-        frames = float(step.mask.sum())
-        if statistics[-1] >= manifest.speech_share * frames:
-            total.add(statistics, frames * FRAME_SAMPLES / SAMPLE_RATE)
-            mask[step.index] = step.mask
+        for counted in confirmation.push(step, await runner.encode(lane, step)):
+            total.add(counted.statistics, counted.speech)
+            mask[counted.index] = 1
     return total, mask.ravel()

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from undertone_service.analysis.confirmation import SpeechConfirmation
 from undertone_service.analysis.estimates import emotion, estimate
 from undertone_service.analysis.sums import Contribution, SpeechSum, Thirds, Window
 from undertone_service.analysis.voice import VoiceTrack
 from undertone_service.bundle.streaming import Bundle, Outputs
-from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE
+from undertone_service.dsp import SAMPLE_RATE
 from undertone_service.dsp.resample import Resampler
 from undertone_service.dsp.speech import ActiveStep, HeardStep, SpeechDetector
 from undertone_service.engine import Lane, Runner
@@ -26,9 +27,6 @@ from undertone_service.protocol.messages import (
     UtteranceResult,
 )
 from undertone_service.protocol.options import STEP_SECONDS
-
-_FRAME_SECONDS = FRAME_SAMPLES / SAMPLE_RATE
-_CONFIRM_SECONDS = 0.2  # net speech that makes an utterance of what VAD and gate let through
 
 Timed = tuple[int, ChannelMessageBase]
 """A message, and the step at whose end it was due."""
@@ -51,7 +49,7 @@ class ChannelSettings:
 class _Utterance:
     start: int
     total: SpeechSum
-    confirmed: bool = False
+    started: bool = False
 
 
 class Channel:
@@ -66,6 +64,7 @@ class Channel:
         self._resampler = Resampler(settings.sample_rate, SAMPLE_RATE)
         self._detector = SpeechDetector()
         self._lane = Lane(bundle)
+        self._confirmation = SpeechConfirmation(bundle.manifest)
         self._window = Window(settings.window)
         self._total = SpeechSum(bundle.manifest.statistics_size)
         self._emotions, width = _pool(bundle, "emotion")
@@ -137,12 +136,15 @@ class Channel:
         statistics = await self._runner.encode(self._lane, step)
         if step.first or self._utterance is None:
             self._utterance = _Utterance(step.index, SpeechSum(self._bundle.manifest.statistics_size))
-        frames = float(step.mask.sum())
-        if statistics[-1] < self._bundle.manifest.speech_share * frames:
-            return []  # VAD and gate let it through, the encoder does not call it speech
-        contribution = Contribution(step.index, statistics, frames * _FRAME_SECONDS, heard.level)
-        self._add(contribution)
-        return self._confirm(heard.index, self._utterance)
+        for counted in self._confirmation.push(step, statistics, heard.level):
+            self._add(counted)
+        if self._utterance.started or not self._confirmation.confirmed:
+            return []
+        self._utterance.started = True
+        start = _seconds(self._utterance.start)
+        return [
+            (heard.index, SpeechStarted(channel=self.settings.index, role=self.settings.role, time=start))
+        ]
 
     def _add(self, contribution: Contribution) -> None:
         assert self._utterance is not None
@@ -152,16 +154,9 @@ class Channel:
         self._window.add(contribution)
         self._thirds.add(contribution.index, contribution.statistics[self._emotions], contribution.speech)
 
-    def _confirm(self, index: int, utterance: _Utterance) -> list[Timed]:
-        if utterance.confirmed or utterance.total.speech < _CONFIRM_SECONDS - 1e-9:
-            return []
-        utterance.confirmed = True
-        start = _seconds(utterance.start)
-        return [(index, SpeechStarted(channel=self.settings.index, role=self.settings.role, time=start))]
-
     async def _end_utterance(self, index: int, last: int) -> list[Timed]:
         utterance, self._utterance = self._utterance, None
-        if utterance is None or not utterance.confirmed:
+        if utterance is None or not utterance.started:
             return []
         end, speech = _seconds(last + 1), round(utterance.total.speech, 2)
         outputs, claimed = await self._answers(utterance.total, self._claimed())

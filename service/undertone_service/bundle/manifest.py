@@ -90,9 +90,8 @@ class Manifest(_Part):
     emotions: tuple[str, ...] = EMOTIONS
     genders: tuple[str, ...] = GENDERS
     age_bands: tuple[str, ...] = AGE_BANDS
-    speech_share: float = Field(
-        default=0.5, description="least mean speech output of a step that counts as speech"
-    )
+    speech_share: float = Field(default=0.6, description="least mean speech output of what counts as speech")
+    confirm_steps: int = Field(default=4, description="steps of speech that make an utterance")
     minimum_speech: MinimumSpeech = MinimumSpeech()
     calibration: Calibration = Calibration()
     verification: VerificationThresholds = VerificationThresholds()
