@@ -7,6 +7,7 @@ back to the event loop; while it runs, the next batch gathers. No timers, no pol
 
 import asyncio
 import queue
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 from undertone_service.bundle.streaming import Bundle, Outputs
 from undertone_service.dsp.speech import ActiveStep
+
+_SWITCH_SECONDS = 0.0005
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +77,8 @@ class Engine:
     async def start(self) -> None:
         """Start the workers; results return to the loop that calls this."""
         self._loop = asyncio.get_running_loop()
+        # A worker that comes back from ONNX Runtime waits for the interpreter: by default up to 5 ms each time.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         for thread in self._threads:
             thread.start()
 
