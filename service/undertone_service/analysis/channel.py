@@ -148,11 +148,11 @@ class Channel:
 
     def _add(self, contribution: Contribution) -> None:
         assert self._utterance is not None
-        for total in (self._utterance.total, self._total):
-            total.add(contribution.statistics, contribution.speech)
-        self.voice.add(contribution)
+        wide = contribution.statistics.astype(np.float64)  # once, and not in each of the additions
+        for total in (self._utterance.total, self._total, self.voice.total):
+            total.add(wide, contribution.speech)
         self._window.add(contribution)
-        self._thirds.add(contribution.index, contribution.statistics[self._emotions], contribution.speech)
+        self._thirds.add(contribution.index, wide[self._emotions], contribution.speech)
 
     async def _end_utterance(self, index: int, last: int) -> list[Timed]:
         utterance, self._utterance = self._utterance, None

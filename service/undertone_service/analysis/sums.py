@@ -85,8 +85,8 @@ class Thirds:
         self._steps_per_block = 1
         self._sums: list[SpeechSum] = []
 
-    def add(self, index: int, statistics: NDArray[np.float32], speech: float) -> None:
-        """Add statistics f32[size] of step ``index``."""
+    def add(self, index: int, statistics: NDArray[np.float64], speech: float) -> None:
+        """Add statistics f64[size] of step ``index``."""
         while (block := index // self._steps_per_block) >= self._most:
             self._merge()
         while len(self._sums) <= block:

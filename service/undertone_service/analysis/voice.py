@@ -28,13 +28,10 @@ class VoiceTrack:
         self.changes = 0
         self._manifest = manifest
         self._prior = prior
-        self._total = SpeechSum(manifest.statistics_size)
+        self.total = SpeechSum(manifest.statistics_size)
+        """All speech since the voice last changed; the channel adds to it."""
         self._past = SpeechSum(manifest.statistics_size)  # what has left the window
         self._differing = 0
-
-    def add(self, contribution: Contribution) -> None:
-        """Take in the newest contribution."""
-        self._total.add(contribution.statistics, contribution.speech)
 
     def leave(self, contribution: Contribution) -> None:
         """Take in what has left the window."""
@@ -47,9 +44,7 @@ class VoiceTrack:
     def claimed(self) -> SpeechSum | None:
         """Return what verification and identification look at; None where not asked for, or too little speech."""
         asked = self.verifier is not None or self.gallery is not None
-        return (
-            self._total if asked and self._total.speech >= self._manifest.minimum_speech.voiceprint else None
-        )
+        return self.total if asked and self.total.speech >= self._manifest.minimum_speech.voiceprint else None
 
     def changed(
         self, window: SpeechSum, recent: NDArray[np.float32], earlier: NDArray[np.float32]
@@ -62,7 +57,7 @@ class VoiceTrack:
         self._differing = 0 if same else self._differing + 1
         if self._differing < _CHANGE_LOOKS:
             return None
-        self._total, self._past, self._differing = window, SpeechSum(window.size), 0
+        self.total, self._past, self._differing = window, SpeechSum(window.size), 0
         self.changes += 1
         if self.verifier:
             self.verifier.restart()
@@ -72,7 +67,7 @@ class VoiceTrack:
         """Verify and identify the voiceprint f32[V] of ``claimed``, as far as asked for."""
         if voiceprint is None:
             return None, None
-        speech = self._total.speech
+        speech = self.total.speech
         speaker = self.verifier.look(voiceprint, speech) if self.verifier else None
         if self.gallery is None:
             return speaker, None
