@@ -112,9 +112,6 @@ class Settings(BaseSettings):
         ge=0,
         description="audio that a stream may be ahead of max_rate before it is closed, seconds",
     )
-    max_gap: float = Field(
-        default=60.0, ge=0, description="longest gap that a platform may announce at once, seconds"
-    )
     max_streams: int = Field(default=200, ge=1, description="live streams (channels) at once")
     max_unprocessed: float = Field(
         default=10.0,
