@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         ge=0,
         description="audio that a stream may be ahead of max_rate before it is closed, seconds",
     )
-    max_streams: int = Field(default=200, ge=1, description="live streams (channels) at once")
+    max_streams: int = Field(default=100, ge=1, description="live streams (channels) at once")
     max_unprocessed: float = Field(
         default=10.0,
         gt=0,
