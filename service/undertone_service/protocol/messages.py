@@ -274,20 +274,6 @@ class SessionEnded(ServerMessageBase):
     warnings: dict[str, int] = Field(default_factory=dict, description="how often each warning was given")
 
 
-ServerMessage = Annotated[
-    SessionStarted
-    | SpeechStarted
-    | SpeechEnded
-    | SpeakerChanged
-    | Result
-    | UtteranceResult
-    | Configured
-    | Finalized
-    | Notice
-    | Error
-    | SessionEnded,
-    Field(discriminator="type"),
-]
 AnyServerMessage = (
     SessionStarted
     | SpeechStarted
@@ -301,4 +287,6 @@ AnyServerMessage = (
     | Error
     | SessionEnded
 )
-SERVER_MESSAGE: TypeAdapter[AnyServerMessage] = TypeAdapter(ServerMessage)
+SERVER_MESSAGE: TypeAdapter[AnyServerMessage] = TypeAdapter(
+    Annotated[AnyServerMessage, Field(discriminator="type")]
+)
