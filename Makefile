@@ -1,8 +1,8 @@
-# make run · make test · make check · make bench
+# make run · make test · make check · make bench · make peer
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check format specs bench
+.PHONY: run test check format specs bench peer
 
 run: .venv/.server
 	$(BIN)/undertone serve
@@ -28,6 +28,17 @@ SPEECH ?= ../shared/data/conversations/sample.flac
 
 bench: .venv/.server
 	$(BIN)/undertone bench --engine --speech $(SPEECH)
+
+# an environment with the pretrained resemblyzer, for `undertone compare` and `undertone teach`: it brings the plain
+# webrtcvad, which clashes with ours and needs the pkg_resources that later setuptools lack
+PEER := .venv-peer/bin
+
+peer: .venv-peer/.installed
+
+.venv-peer/.installed:
+	$(PYTHON) -m venv .venv-peer
+	$(PEER)/python -m pip install --quiet torch==2.13.0 resemblyzer "setuptools<81"
+	touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

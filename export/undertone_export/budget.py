@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from undertone_models.networks.logmel import SAMPLE_RATE, STEP
-from undertone_models.networks.streaming import FRAMES_PER_STEP, StreamingNetwork
+from undertone_models.networks.streaming import MASK_FRAMES, StreamingNetwork
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 MOST_PARAMETERS = 3_000_000
@@ -31,7 +31,7 @@ def check_budget(network: StreamingNetwork) -> Budget:
         UndertoneError: ``internal`` where the network exceeds 3 million parameters or 80 million multiply-adds.
     """
     encoder = network.encoder
-    step = (torch.zeros(1, STEP), torch.ones(1, FRAMES_PER_STEP), torch.zeros(1, encoder.state_size))
+    step = (torch.zeros(1, STEP), torch.ones(1, MASK_FRAMES), torch.zeros(1, encoder.state_size))
     budget = Budget(
         sum(weights.numel() for weights in network.parameters()),
         _STEPS_A_SECOND * _multiply_adds(encoder, *step)

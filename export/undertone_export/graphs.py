@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from undertone_models.networks.logmel import STEP
-from undertone_models.networks.streaming import FRAMES_PER_STEP, StreamingNetwork
+from undertone_models.networks.streaming import MASK_FRAMES, StreamingNetwork
 
 OPSET = 20
 
@@ -18,7 +18,7 @@ def write_graphs(network: StreamingNetwork, folder: Path) -> None:
     batch = 2
     example = (
         torch.randn(batch, STEP) * 0.1,
-        torch.ones(batch, FRAMES_PER_STEP),
+        torch.ones(batch, MASK_FRAMES),
         torch.zeros(batch, encoder.state_size),
     )
     _write(

@@ -18,7 +18,7 @@ from undertone_models.training.augment import (
     telephone,
 )
 
-ALWAYS = AugmentSettings(equalise=1.0, reverb=1.0, noise=1.0, babble=0.5, telephone=1.0)
+ALWAYS = AugmentSettings(clean=0.0, equalise=1.0, reverb=1.0, noise=1.0, babble=0.5, telephone=1.0)
 NEVER = AugmentSettings(equalise=0.0, reverb=0.0, noise=0.0, telephone=0.0)
 
 
@@ -151,8 +151,36 @@ def test_without_disturbance_only_the_level_changes() -> None:
 
 def test_babble_is_the_other_person_where_there_are_no_noises() -> None:
     chosen = AugmentSettings(
-        equalise=0.0, reverb=0.0, telephone=0.0, noise=1.0, noise_snr_db=(-60.0, -60.0), gain_db=(0.0, 0.0)
+        clean=0.0,
+        equalise=0.0,
+        reverb=0.0,
+        telephone=0.0,
+        noise=1.0,
+        noise_snr_db=(-60.0, -60.0),
+        gain_db=(0.0, 0.0),
     )
     said, babble = voice(1.0), white(16_000)
     heard = Augmenter(chosen, [], [])(said, babble, np.random.default_rng(0))
     assert np.corrcoef(heard, babble)[0, 1] > 0.99
+
+
+def test_speed_changes_pitch_and_length_and_says_so() -> None:
+    said = voice(2.0)
+    random = np.random.default_rng(0)
+    changed = [augmenter(AugmentSettings(speed=1.0)).change_speed(said, random) for _ in range(20)]
+    assert all(was for _, was in changed)
+    lengths = [len(heard) / len(said) for heard, _ in changed]
+    assert 1 / 1.13 < min(lengths) < 0.96
+    assert 1.04 < max(lengths) < 1 / 0.87
+    same, was = augmenter(AugmentSettings(speed=0.0)).change_speed(said, random)
+    assert same is said
+    assert not was
+
+
+def test_emotional_crops_are_left_clean_more_often() -> None:
+    said = white(16_000)
+    chosen = AugmentSettings(clean=0.0, emotional_clean=1.0, telephone=1.0, gain_db=(0.0, 0.0))
+    random = np.random.default_rng(0)
+    clean = augmenter(chosen)(said, said, random, emotional=True)
+    assert np.corrcoef(clean, said)[0, 1] > 0.99  # clipped at most
+    assert np.corrcoef(augmenter(chosen)(said, said, random), said)[0, 1] < 0.9  # half of the band is gone

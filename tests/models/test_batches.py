@@ -147,10 +147,12 @@ def test_labels_become_numbers_and_what_is_unknown_stays_so() -> None:
     assert all(all(example.allowed) for example in labelled[2:])
 
 
-def drawn(labelled: list[Example], settings: SamplingSettings, count: int = 4000) -> list[Example]:
+def drawn(
+    labelled: list[Example], settings: SamplingSettings, count: int = 4000, seconds: float = 2.0
+) -> list[Example]:
     random = np.random.default_rng(0)
     sampler = Sampler(labelled, settings)
-    return [sampler.draw(random) for _ in range(count)]
+    return [sampler.draw(seconds, random) for _ in range(count)]
 
 
 def test_a_batch_is_made_of_the_parts_asked_for() -> None:
@@ -162,6 +164,9 @@ def test_a_batch_is_made_of_the_parts_asked_for() -> None:
     # The rest, one half, is drawn from all, and half of all are emotional.
     for part, share in (("none", 0.1), (EMOTIONAL, 0.4 + 0.25), (PLAIN, 0.25)):
         assert parts[part] / len(found) == pytest.approx(share, abs=0.03)
+    short = drawn(labelled, SamplingSettings(emotional=0.4, non_speech=0.1, flatness=1.0), seconds=1.0)
+    emotional = sum(e.emotion != UNKNOWN for e in short) / len(short)
+    assert emotional == pytest.approx(0.2 + 0.35, abs=0.03)
 
 
 def test_a_large_corpus_weighs_less_than_its_size_and_a_weight_more() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from undertone_models.networks.streaming import AGE_BINS
 from undertone_models.training.batches import UNKNOWN, Batch
-from undertone_models.training.losses import AngularMargin, LossSettings, task_losses
+from undertone_models.training.losses import AngularMargin, LossSettings, Student, task_losses
 
 NAN = float("nan")
 PLAIN = LossSettings(smoothing=0.0, open_choice=0.0, age_absolute=0.0, scale=1.0)
@@ -23,6 +23,7 @@ def batch_of(
     speaker: tuple[int, ...] | None = None,
     speech: Tensor | None = None,
     mask: Tensor | None = None,
+    taught: Tensor | None = None,
 ) -> Batch:
     count = len(emotion)
     unknown = (UNKNOWN,) * count
@@ -36,6 +37,7 @@ def batch_of(
         allowed=torch.ones(count, 9, dtype=torch.bool) if allowed is None else allowed,
         gender=torch.tensor(gender or unknown),
         age=torch.tensor(age or (NAN,) * count),
+        taught=torch.zeros(count, 6) if taught is None else taught,
     )
 
 
@@ -50,14 +52,15 @@ class Answers:
             "age": torch.randn(count, len(AGE_BINS), requires_grad=True),
             "voiceprint": torch.randn(count, 4, requires_grad=True),
         }
-        self.speech = torch.randn(count, 1, 5, requires_grad=True)
+        self.speech = torch.randn(count, 1, 2, requires_grad=True)
         self.margin = AngularMargin(4, speakers, 1.0)
+        self.student = Student(4, torch.full((6,), 0.1))
 
     def losses(self, batch: Batch, settings: LossSettings = PLAIN) -> dict[str, Tensor]:
         outputs = self.logits | {
             "voiceprint": torch.nn.functional.normalize(self.logits["voiceprint"], dim=1)
         }
-        return task_losses(outputs, self.speech, batch, self.margin, 0.2, settings)
+        return task_losses(outputs, self.speech, batch, self.margin, self.student, 0.2, settings)
 
     def gradient(self, name: str) -> Tensor:
         values = self.speech if name == "speech" else self.logits[name]
@@ -131,25 +134,44 @@ def test_age_counts_years_besides() -> None:
     assert (with_years - answers.losses(batch)["age"]).item() == pytest.approx(0.5 * 20, abs=1e-3)
 
 
-def test_speech_counts_heard_frames_only() -> None:
+def test_speech_is_the_part_of_a_frame_that_is_speech_over_heard_frames_only() -> None:
     answers = Answers(1)
-    mask = torch.tensor([[[1.0, 1.0, 0.0, 0.0, 0.0]]])
+    mask = torch.tensor([[[1.0, 1.0, 0.0, 0.0, 0.0]]])  # all within the first of two frames of 50 ms
     speech = torch.tensor([[[1.0, 0.0, 1.0, 1.0, 1.0]]])
     loss = answers.losses(batch_of(emotion=(UNKNOWN,), mask=mask, speech=speech))["speech"]
-    first, second = answers.speech[0, 0, :2].tolist()
-    wanted = (math.log1p(math.exp(-first)) + math.log1p(math.exp(second))) / 2
+    logit = answers.speech[0, 0, 0].item()
+    wanted = (math.log1p(math.exp(-logit)) + math.log1p(math.exp(logit))) / 2
     assert loss.item() == pytest.approx(wanted, abs=1e-5)
     loss.backward()
-    assert not answers.gradient("speech")[0, 0, 2:].any()
+    assert not answers.gradient("speech")[0, 0, 1:].any()
+
+
+def test_the_student_is_right_where_its_map_points_as_the_teacher_does() -> None:
+    answers = Answers(2)
+    voice = torch.nn.functional.normalize(answers.logits["voiceprint"], dim=1)
+    same = (answers.student.map(voice) * 3 + answers.student.mean).detach()
+    batch = batch_of(emotion=(UNKNOWN,) * 2, taught=torch.stack([same[0], torch.zeros(6)]))
+    assert answers.losses(batch)["taught"].item() == pytest.approx(0, abs=1e-6)
+    opposite = batch_of(emotion=(UNKNOWN,) * 2, taught=2 * answers.student.mean - same)
+    assert answers.losses(opposite)["taught"].item() == pytest.approx(2, abs=1e-5)
 
 
 @pytest.mark.parametrize(
     ("task", "output"),
-    [("emotion", "emotion"), ("gender", "gender"), ("age", "age"), ("speaker", "voiceprint")],
+    [
+        ("emotion", "emotion"),
+        ("gender", "gender"),
+        ("age", "age"),
+        ("speaker", "voiceprint"),
+        ("taught", "voiceprint"),
+    ],
 )
 def test_what_has_no_label_teaches_nothing(task: str, output: str) -> None:
     answers = Answers(2)
-    known = batch_of(emotion=(4, UNKNOWN), gender=(0, UNKNOWN), age=(33.0, NAN), speaker=(1, UNKNOWN))
+    taught = torch.stack([torch.rand(6), torch.zeros(6)])
+    known = batch_of(
+        emotion=(4, UNKNOWN), gender=(0, UNKNOWN), age=(33.0, NAN), speaker=(1, UNKNOWN), taught=taught
+    )
     answers.losses(known, LossSettings())[task].backward()
     assert answers.gradient(output)[0].any()
     assert not answers.gradient(output)[1].any()

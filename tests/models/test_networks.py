@@ -18,7 +18,7 @@ from undertone_models.networks.logmel import (
 )
 from undertone_models.networks.sequences import encode_sequences
 from undertone_models.networks.streaming import (
-    FRAMES_PER_STEP,
+    MASK_FRAMES,
     VARIANCE_FLOOR,
     Encoder,
     StreamingNetwork,
@@ -99,7 +99,7 @@ def test_a_recording_in_parts_that_hand_on_the_normaliser_equals_the_whole(netwo
 def test_a_stream_does_not_depend_on_its_batch(network: StreamingNetwork) -> None:
     encoder, random = network.encoder, torch.Generator().manual_seed(1)
     samples = torch.randn(32, STEP, generator=random) * torch.logspace(-5, 0, 32)[:, None]
-    mask, state = torch.ones(32, FRAMES_PER_STEP), torch.zeros(32, encoder.state_size)
+    mask, state = torch.ones(32, MASK_FRAMES), torch.zeros(32, encoder.state_size)
     with torch.no_grad():
         together, _ = encoder(samples, mask, state)
         for row in (0, 15, 31):

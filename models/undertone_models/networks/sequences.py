@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from undertone_models.networks.logmel import CONTEXT, NORMALISER_SIZE
-from undertone_models.networks.streaming import FRAMES_PER_STEP, Encoder
+from undertone_models.networks.streaming import FRAMES_PER_STEP, MASK_FRAMES, Encoder
 
 
 def encode_sequences(
@@ -24,7 +24,7 @@ def encode_sequences(
         normaliser: f32[B, 82], what the channels' normalisers know already; None at the channels' start.
 
     Returns:
-        Statistics f32[B, T, D] (0 on padding), speech logits f32[B, T, 5], and the normalisers f32[B, 82] after it.
+        Statistics f32[B, T, D] (0 on padding), speech logits f32[B, T, 2], and the normalisers f32[B, 82] after it.
     """
     if normaliser is None:
         normaliser = samples.new_zeros((len(samples), NORMALISER_SIZE))
@@ -32,13 +32,18 @@ def encode_sequences(
         views, normaliser = spectral_views(encoder, samples, mask, first, normaliser)
     rows = utterance_rows(first, mask.amax(dim=2) > 0)
     steps = views.flatten(0, 1)
-    padded = torch.cat([steps, steps.new_zeros((1, *steps.shape[1:]))])[rows].flatten(1, 2)
-    frames, logits, _ = encoder.frames(padded, encoder.empty_caches(len(rows)))
-    flat_mask = torch.cat([mask.flatten(0, 1), mask.new_zeros((1, FRAMES_PER_STEP))])[rows].flatten(1, 2)
-    statistics = encoder.statistics(frames, logits, flat_mask)
+    steps = torch.cat([steps, steps.new_zeros((1, *steps.shape[1:]))])
+    step_masks = torch.cat([mask.flatten(0, 1), mask.new_zeros((1, MASK_FRAMES))])
+    statistics, logits = [], []
+    groups = _groups_of_like_length(rows, mask.shape[:2].numel())
+    for group in groups:
+        padded = encoder.mask(steps[group].flatten(1, 2))
+        frames, speech, _ = encoder.frames(padded, encoder.empty_caches(len(group)))
+        statistics.append(encoder.statistics(frames, speech, step_masks[group]))
+        logits.append(speech.reshape(len(group), -1, FRAMES_PER_STEP))
     return (
-        _scatter(statistics, rows, mask.shape[:2]),
-        _scatter(logits.reshape(len(rows), -1, FRAMES_PER_STEP), rows, mask.shape[:2]),
+        _scatter(statistics, groups, mask.shape[:2]),
+        _scatter(logits, groups, mask.shape[:2]),
         normaliser,
     )
 
@@ -69,9 +74,21 @@ def utterance_rows(first: Tensor, heard: Tensor) -> Tensor:
     return rows
 
 
-def _scatter(values: Tensor, rows: Tensor, shape: torch.Size) -> Tensor:
-    """Put rows [R, longest, ...] back to [B, T, ...]; what no row holds is 0."""
-    inside = rows < shape.numel()
-    flat = values.new_zeros((shape.numel(), *values.shape[2:]))
-    filled = flat.index_copy(0, rows[inside], values[inside])
-    return filled.reshape(*shape, *values.shape[2:])
+def _groups_of_like_length(rows: Tensor, padding: int) -> list[Tensor]:
+    """Split utterances int64[R, longest] in two groups, such that the least padding is encoded."""
+    lengths = (rows < padding).sum(dim=1)
+    ordered, order = lengths.sort()
+    shorter = torch.arange(1, len(rows) + 1)
+    costs = shorter * ordered + (len(rows) - shorter) * ordered[-1]
+    split = int(costs.argmin()) + 1
+    groups = (rows[order[:split], : ordered[split - 1]], rows[order[split:]])
+    return [group for group in groups if len(group)]
+
+
+def _scatter(values: list[Tensor], groups: list[Tensor], shape: torch.Size) -> Tensor:
+    """Put the groups' values [R, longest, ...] back to [B, T, ...]; what no row holds is 0."""
+    filled = values[0].new_zeros((shape.numel(), *values[0].shape[2:]))
+    for some, rows in zip(values, groups, strict=True):
+        inside = rows < shape.numel()
+        filled = filled.index_copy(0, rows[inside], some[inside])
+    return filled.reshape(*shape, *filled.shape[1:])

@@ -6,11 +6,14 @@ statistics pooling, Okabe et al. 2018, without the softmax over time); heads rea
 utterance or a call. Shapes, for a batch of B streams and T steps each:
 
     samples  [B, T, 1600]  ->  mel power [B, T * 10, 80]  ->  two views [B, 2, T * 10, 80]
-    stem: two causal 3 x 3 convolutions, halving bands twice and frames once      [B, T * 5, 640] -> [B, T * 5, 256]
-    blocks: depthwise causal convolution over time, norm, 256 -> hidden -> 256     [B, T * 5, 256]
-    speech: one logit a frame, is this speech at all                               [B, T * 5]
+    stem: two causal convolutions, to 50 ms frames and a quarter of the bands      [B, T * 2, 1280] -> [B, T * 2, 320]
+    blocks: depthwise causal convolution over time, norm, 320 -> hidden -> 320     [B, T * 2, 320]
+    speech: one logit a frame, is this speech at all                               [B, T * 2]
     pools: one for each task: projection, norm, score; w = mask * speech * exp(3 tanh score)
     statistics of a step: for each pool [sum w, sum w h, sum w h^2], then sum mask * speech   [B, T, D]
+
+Wide frames of 50 ms cost less than narrow ones of 20 ms with as many parameters: most of the work grows with the
+number of frames (models/EXPERIMENTS.md has the comparison).
 
 Compromises: no look-ahead beyond the step; no normalisation over time in the encoder (a LayerNorm on each frame),
 so that nothing depends on batch or length; the caches restart with every utterance.
@@ -24,7 +27,10 @@ from torch.nn import functional
 
 from undertone_models.networks.logmel import BANDS, CONTEXT, FRAMES, NORMALISER_SIZE, STEP, LogMel, Normaliser
 
-FRAMES_PER_STEP = FRAMES // 2
+MASK_FRAMES = 5
+"""Frames of the speech mask in a step: 20 ms each."""
+FRAMES_PER_STEP = 2
+"""Frames of the network in a step: 50 ms each."""
 VARIANCE_FLOOR = 1e-4
 SCORE_BOUND = 3.0
 AGE_BINS = torch.arange(8.0, 90.0, 2.0)
@@ -34,11 +40,11 @@ AGE_BINS = torch.arange(8.0, 90.0, 2.0)
 class StreamingSettings:
     """Sizes of the network; ``dilations`` gives one block each."""
 
-    stem_channels: tuple[int, int] = (16, 32)
-    width: int = 256
-    hidden: int = 256
+    stem_channels: tuple[int, int] = (32, 64)
+    width: int = 320
+    hidden: int = 384
     kernel: int = 5
-    dilations: tuple[int, ...] = (1, 1, 2, 2, 3, 4)
+    dilations: tuple[int, ...] = (1, 1, 1, 1, 2, 2)
     emotion_pool: int = 192
     gender_pool: int = 64
     age_pool: int = 128
@@ -59,7 +65,7 @@ class StreamingSettings:
 
 
 class Stem(nn.Module):
-    """Two views of the spectrum f32[B, T * 10, 2, 80] -> f32[B, T * 5, width].
+    """Two views of the spectrum f32[B, T * 10, 2, 80] -> f32[B, T * 2, width].
 
     Caches: the last two frames of the views, the last two of the first convolution's output.
     """
@@ -67,18 +73,18 @@ class Stem(nn.Module):
     def __init__(self, settings: StreamingSettings) -> None:
         super().__init__()
         first, second = settings.stem_channels
-        self.first = nn.Conv2d(2, first, 3, stride=2, padding=(0, 1))
+        # Seven frames, five apart: two of the past and the five that become one.
+        self.first = nn.Conv2d(2, first, (7, 3), stride=(FRAMES // FRAMES_PER_STEP, 2), padding=(0, 1))
         self.second = nn.Conv2d(first, second, 3, stride=(1, 2), padding=(0, 1))
         self.project = nn.Linear(second * BANDS // 4, settings.width)
         self.norm = nn.LayerNorm(settings.width)
-        self.cache_shapes = ((2, 1, BANDS), (first, 2, BANDS // 2))
+        self.cache_shapes = ((2, 2, BANDS), (first, 2, BANDS // 2))
 
     def forward(self, views: Tensor, caches: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        # Stride 2 over an even number of frames needs one frame of the past: windows (-1,0,1), (1,2,3), ...
         x = torch.cat([caches[0], views.transpose(1, 2)], dim=2)
         y = torch.cat([caches[1], functional.relu(self.first(x))], dim=2)
         z = functional.relu(self.second(y)).transpose(1, 2).flatten(2)
-        return self.norm(self.project(z)), [x[:, :, -1:], y[:, :, -2:]]
+        return self.norm(self.project(z)), [x[:, :, -2:], y[:, :, -2:]]
 
 
 class Block(nn.Module):
@@ -135,6 +141,8 @@ class Encoder(nn.Module):
         self.settings = settings
         self.logmel = LogMel()
         self.normaliser = Normaliser()
+        self.mask: nn.Module = nn.Identity()
+        """What hides parts of the views in training."""
         self.stem = Stem(settings)
         self.blocks = nn.ModuleList(Block(settings, dilation) for dilation in settings.dilations)
         self.norm = nn.LayerNorm(settings.width)
@@ -143,10 +151,12 @@ class Encoder(nn.Module):
         self.layers: list[Stem | Block] = [self.stem, *self.blocks]
         self.cache_shapes = [shape for layer in self.layers for shape in layer.cache_shapes]
         self.state_size = NORMALISER_SIZE + CONTEXT + sum(torch.Size(s).numel() for s in self.cache_shapes)
+        self.overlap: Tensor
+        self.register_buffer("overlap", mask_overlap(), persistent=False)
         self.statistics_size = sum(1 + 2 * size for size in settings.pools().values()) + 1
 
     def frames(self, views: Tensor, caches: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Views f32[B, T * 10, 2, 80] -> frames f32[B, T * 5, width], speech logits f32[B, T * 5], caches."""
+        """Views f32[B, T * 10, 2, 80] -> frames f32[B, T * 2, width], speech logits f32[B, T * 2], caches."""
         x, after = self.stem(views, caches[:2])
         for block, cache in zip(self.blocks, caches[2:], strict=True):
             x, new = block(x, [cache])
@@ -160,9 +170,9 @@ class Encoder(nn.Module):
         return [weight.new_zeros((batch, *shape)) for shape in self.cache_shapes]
 
     def statistics(self, frames: Tensor, logits: Tensor, mask: Tensor) -> Tensor:
-        """Frames f32[B, T * 5, width], logits and mask f32[B, T * 5] -> step statistics f32[B, T, D]."""
+        """Frames f32[B, T * 2, width], logits f32[B, T * 2], mask f32[B, T, 5] -> step statistics f32[B, T, D]."""
         # The tasks weigh by the speech output but do not train it: it would cease to mean speech.
-        speech = mask * torch.sigmoid(logits.detach())
+        speech = self.masked(mask).flatten(1) * torch.sigmoid(logits.detach())
         parts = []
         for pool in self.pools.values():
             score, vectors = pool(frames)
@@ -173,6 +183,10 @@ class Encoder(nn.Module):
         joined = torch.cat(parts, dim=2)
         steps = joined.reshape(joined.shape[0], -1, FRAMES_PER_STEP, joined.shape[2])
         return steps.sum(dim=2)
+
+    def masked(self, mask: Tensor) -> Tensor:
+        """Mask f32[..., 5] of 20 ms frames -> f32[..., 2], how many of them lie in each of the network's frames."""
+        return mask @ self.overlap
 
     def forward(self, samples: Tensor, speech: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Serve one step: samples f32[B, 1600], speech f32[B, 5], state f32[B, S] -> statistics f32[B, D], state.
@@ -186,7 +200,7 @@ class Encoder(nn.Module):
         heard = torch.cat([context, samples], dim=1)
         views, normaliser = self.normaliser(self.logmel(heard), speech, normaliser)
         frames, logits, caches = self.frames(views, caches)
-        statistics = self.statistics(frames, logits, speech)[:, 0]
+        statistics = self.statistics(frames, logits, speech.unsqueeze(1))[:, 0]
         after = torch.cat([normaliser, heard[:, STEP:], *(c.flatten(1) for c in caches)], dim=1)
         return statistics, after
 
@@ -199,7 +213,9 @@ class Heads(nn.Module):
         self.settings = settings
         sizes = settings.pools()
         voice = 2 * sizes["voiceprint"]
-        self.emotion = _perceptron(2 * sizes["emotion"], settings.head, settings.emotions, settings.dropout)
+        self.emotion = _perceptron(
+            2 * sizes["emotion"] + 2 * sizes["gender"], settings.head, settings.emotions, settings.dropout
+        )
         self.gender = _perceptron(2 * sizes["gender"], 64, 2, settings.dropout)
         self.age = _perceptron(2 * sizes["age"] + voice, settings.head, len(AGE_BINS), settings.dropout)
         self.voiceprint = nn.Sequential(nn.LayerNorm(voice), nn.Linear(voice, settings.voiceprint))
@@ -215,7 +231,8 @@ class Heads(nn.Module):
             pooled[name] = torch.cat([mean, torch.sqrt(variance)], dim=1)
             start += 1 + 2 * size
         return {
-            "emotion": self.emotion(pooled["emotion"]),
+            # Anger of a woman and of a man sound different: the head knows whom it hears.
+            "emotion": self.emotion(torch.cat([pooled["emotion"], pooled["gender"]], dim=1)),
             "gender": self.gender(pooled["gender"]),
             "age": self.age(torch.cat([pooled["age"], pooled["voiceprint"]], dim=1)),
             "voiceprint": functional.normalize(self.voiceprint(pooled["voiceprint"]), dim=1),
@@ -253,6 +270,12 @@ def moments(sums: Tensor, sizes: dict[str, int]) -> Tensor:
         parts += [torch.log(weight), mean, torch.clamp(second / weight - mean * mean, min=VARIANCE_FLOOR)]
         start += 1 + 2 * size
     return torch.cat([*parts, sums[:, start:]], dim=1)
+
+
+def mask_overlap() -> Tensor:
+    """Return f32[5, 2]: the part of each frame of the mask that lies in each frame of the network."""
+    fine = torch.eye(FRAMES_PER_STEP).repeat_interleave(MASK_FRAMES, dim=0)
+    return fine.reshape(MASK_FRAMES, FRAMES_PER_STEP, FRAMES_PER_STEP).mean(dim=1)
 
 
 def _perceptron(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:

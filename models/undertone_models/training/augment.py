@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 from scipy.signal import oaconvolve
 
@@ -22,6 +23,9 @@ Samples = NDArray[np.float32]
 class AugmentSettings:
     """How often each disturbance happens (0 to 1) and how strong it is at most."""
 
+    clean: float = 0.35
+    """Part of the crops that change in level alone; of those with an emotion, ``emotional_clean``."""
+    emotional_clean: float = 0.6
     equalise: float = 0.4
     equalise_db: float = 8.0
     reverb: float = 0.15
@@ -29,8 +33,14 @@ class AugmentSettings:
     noise_snr_db: tuple[float, float] = (3.0, 25.0)
     babble: float = 0.25
     """Part of the added noises that are other people's voices."""
-    telephone: float = 0.15
+    telephone: float = 0.2
+    speed: float = 0.3
+    """Part of the crops with an emotion that are played faster or slower, by up to ``speed_change``."""
+    speed_change: float = 0.08
     gain_db: tuple[float, float] = (-25.0, 6.0)
+    masked_bands: int = 8
+    masked_frames: int = 10
+    """The longest stretches of the spectrum that are hidden, in mel bands and in frames of 10 ms."""
 
 
 class Augmenter:
@@ -43,9 +53,20 @@ class Augmenter:
         self._noises = noises
         self._responses = responses
 
-    def __call__(self, samples: Samples, babble: Samples, random: np.random.Generator) -> Samples:
+    def change_speed(self, samples: Samples, random: np.random.Generator) -> tuple[Samples, bool]:
+        """Return f32[m] played at another speed, pitch and all, and whether it was."""
+        if random.random() >= self._settings.speed:
+            return samples, False
+        factor = 1 + random.uniform(-1, 1) * self._settings.speed_change
+        return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, quality="LQ"), True
+
+    def __call__(
+        self, samples: Samples, babble: Samples, random: np.random.Generator, *, emotional: bool = False
+    ) -> Samples:
         """Return f32[n] as if recorded elsewhere; ``babble`` f32[any] is another person's speech."""
         settings = self._settings
+        if random.random() < (settings.emotional_clean if emotional else settings.clean):
+            return self._at_random_level(samples, random)
         if random.random() < settings.equalise:
             samples = equalise(samples, settings.equalise_db, random)
         if self._responses and random.random() < settings.reverb:
@@ -54,7 +75,10 @@ class Augmenter:
             samples = add_noise(samples, self._noise(len(samples), babble, random), self._snr(random))
         if random.random() < settings.telephone:
             samples = telephone(at_level(samples, float(random.uniform(-35, -15))))
-        return np.clip(at_level(samples, -20.0 + float(random.uniform(*settings.gain_db))), -1, 1)
+        return self._at_random_level(samples, random)
+
+    def _at_random_level(self, samples: Samples, random: np.random.Generator) -> Samples:
+        return np.clip(at_level(samples, -20.0 + float(random.uniform(*self._settings.gain_db))), -1, 1)
 
     def _snr(self, random: np.random.Generator) -> float:
         return float(random.uniform(*self._settings.noise_snr_db))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
+from undertone_models.teachers.pretrained import SIZE as TAUGHT
+from undertone_models.teachers.voices import TaughtVoices
 from undertone_models.training.augment import Augmenter, cut
 from undertone_models.training.synthetic_noise import synthetic_noise
 from undertone_service.dsp import FRAMES_PER_STEP, SAMPLE_RATE, STEP_SAMPLES
@@ -26,9 +28,11 @@ class SamplingSettings:
     """What a batch is made of; a group of n clips (corpus or speaker) weighs n to the power ``flatness``."""
 
     batch: int = 64
-    crop_seconds: tuple[float, ...] = (1.0, 1.5, 2.0, 2.0, 2.5, 3.0, 3.0)
+    crop_seconds: tuple[float, ...] = (1.0, 1.5, 2.0, 2.5, 3.0, 3.0, 3.5)
     emotional: float = 0.5
-    """Part of a batch drawn from clips with an emotion; the rest from all speakers alike."""
+    """Part of a batch drawn from clips with an emotion; the rest from all speakers alike. Half of it where crops
+    are shorter than ``emotional_seconds``: actors take their time."""
+    emotional_seconds: float = 1.5
     non_speech: float = 0.05
     flatness: float = 0.6
     corpus_weights: Mapping[str, float] = field(default_factory=dict)
@@ -41,7 +45,7 @@ class Batch:
 
     samples f32[B, T, 1600], mask f32[B, T, 5], first bool[B, T], speech f32[B, T, 5] (truth of the speech
     output), speaker i64[B], emotion i64[B], allowed bool[B, 9] (emotions that the corpus has), gender i64[B],
-    age f32[B].
+    age f32[B], taught f32[B, 256] (the teacher's voiceprint; zeros where there is none).
     """
 
     samples: Tensor
@@ -53,6 +57,7 @@ class Batch:
     allowed: Tensor
     gender: Tensor
     age: Tensor
+    taught: Tensor
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,16 @@ class Example:
     allowed: tuple[bool, ...] = (True,) * len(EMOTIONS)
     gender: int = UNKNOWN
     age: float = float("nan")
+    taught: NDArray[np.float32] | None = None
 
 
-def examples(clips: Sequence[Clip], unsure_gender: Sequence[str] = ()) -> tuple[list[Example], list[str]]:
+def examples(
+    clips: Sequence[Clip], unsure_gender: Sequence[str] = (), voices: TaughtVoices | None = None
+) -> tuple[list[Example], list[str]]:
     """Return clips with labels as numbers, and the speakers in the order of their numbers.
 
     A clip without a speaker's name teaches every task but identity.
-    ``unsure_gender`` names corpora whose sex labels are too often wrong to learn from.
+    ``unsure_gender`` names corpora whose sex labels are too often wrong to learn from; ``voices`` are a teacher's.
     """
     speakers = sorted({clip.speaker for clip in clips} - {""})
     number = {speaker: i for i, speaker in enumerate(speakers)}
@@ -87,6 +95,7 @@ def examples(clips: Sequence[Clip], unsure_gender: Sequence[str] = ()) -> tuple[
             tuple(e in felt.get(clip.corpus, EMOTIONS) for e in EMOTIONS),
             GENDERS.index(clip.sex) if clip.sex and clip.corpus not in unsure_gender else UNKNOWN,
             float("nan") if clip.age is None else clip.age,
+            voices[clip.path] if voices else None,
         )
         for clip in clips
     ]
@@ -107,12 +116,14 @@ class Sampler:
             self._emotional_weights = np.cumsum(np.diff(self._emotional_weights, prepend=0) * extra)
         self._all_weights = _cumulative([str(e.speaker) for e in self._all], settings.flatness)
 
-    def draw(self, random: np.random.Generator) -> Example:
-        """Return one example."""
+    def draw(self, seconds: float, random: np.random.Generator) -> Example:
+        """Return one example, of which so many seconds will be heard."""
+        settings = self._settings
+        emotional = settings.emotional * (1.0 if seconds >= settings.emotional_seconds else 0.5)
         part = random.random()
-        if part < self._settings.non_speech:
+        if part < settings.non_speech:
             return Example(None)
-        if self._emotional and part < self._settings.non_speech + self._settings.emotional:
+        if self._emotional and part < settings.non_speech + emotional:
             return self._emotional[_pick(self._emotional_weights, random)]
         return self._all[_pick(self._all_weights, random)]
 
@@ -165,7 +176,7 @@ class Batches(IterableDataset[Batch]):
         size = round(self._settings.batch * min(2.0, float(np.mean(self._settings.crop_seconds)) / seconds))
         crops: list[_Crop] = []
         while len(crops) < size:
-            crop = self._crop(self._sampler.draw(random), seconds, random)
+            crop = self._crop(self._sampler.draw(seconds, random), seconds, random)
             if crop is not None:
                 crops.append(crop)
         return _collate(crops)
@@ -173,11 +184,15 @@ class Batches(IterableDataset[Batch]):
     def _crop(self, example: Example, seconds: float, random: np.random.Generator) -> "_Crop | None":
         """Cut, disturb and find the speech; None where none is found."""
         clean = self._clean(example, seconds, random)
+        if self._augmenter and example.emotion != UNKNOWN:
+            clean, changed = self._augmenter.change_speed(clean, random)
+            if changed:  # another voice says it now, of no known age
+                example = replace(example, speaker=UNKNOWN, age=float("nan"), taught=None)
         disturbed = clean
         if self._augmenter:
             other = self._labelled[int(random.integers(len(self._labelled)))].clip
             babble = self._cache[other.path] if other else clean
-            disturbed = self._augmenter(clean, babble, random)
+            disturbed = self._augmenter(clean, babble, random, emotional=example.emotion != UNKNOWN)
         steps = active_steps(disturbed)
         if not steps:
             return None
@@ -233,4 +248,7 @@ def _collate(crops: Sequence[_Crop]) -> Batch:
         allowed=torch.tensor([e.allowed for e in known]),
         gender=torch.tensor([e.gender for e in known]),
         age=torch.tensor([e.age for e in known], dtype=torch.float32),
+        taught=torch.from_numpy(
+            np.stack([np.zeros(TAUGHT, np.float32) if e.taught is None else e.taught for e in known])
+        ),
     )

@@ -5,7 +5,7 @@ import csv
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,16 +19,19 @@ from torch.utils.data import DataLoader
 
 from undertone_models.networks.sequences import encode_sequences
 from undertone_models.networks.streaming import StreamingNetwork, StreamingSettings, moments
+from undertone_models.teachers.pretrained import SIZE as TAUGHT
+from undertone_models.teachers.voices import TaughtVoices
 from undertone_models.training.augment import Augmenter
-from undertone_models.training.batches import Batch, Batches, examples
+from undertone_models.training.batches import Batch, Batches, Example, examples
 from undertone_models.training.corpus import Corpus, measure_corpus_mean
-from undertone_models.training.losses import AngularMargin, task_losses
+from undertone_models.training.losses import AngularMargin, Student, task_losses
 from undertone_models.training.settings import TrainSettings
+from undertone_models.training.spectral_mask import SpectralMask
 from undertone_models.training.validate import validate
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 log = logging.getLogger(__name__)
-TASKS = ("emotion", "gender", "age", "speaker", "speech")
+TASKS = ("emotion", "gender", "age", "speaker", "taught", "speech")
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.csv"
 
@@ -36,7 +39,14 @@ METRICS = "metrics.csv"
 class Training:
     """One run in one folder: ``checkpoint.pt`` (latest), ``metrics.csv`` and whatever log the caller keeps."""
 
-    def __init__(self, settings: TrainSettings, corpus: Corpus, folder: Path) -> None:
+    def __init__(
+        self,
+        settings: TrainSettings,
+        corpus: Corpus,
+        folder: Path,
+        voices: TaughtVoices | None = None,
+        start: Path | None = None,
+    ) -> None:
         if not corpus.train:
             raise UndertoneError(
                 ErrorCode.BAD_REQUEST, "There is no clip to train on.",
@@ -47,12 +57,19 @@ class Training:
         self.corpus = corpus
         self.folder = folder
         self.step = 0
-        self.labelled, self.speakers = examples(corpus.train, settings.unsure_gender)
+        self.labelled, self.speakers = examples(corpus.train, settings.unsure_gender, voices)
+        self.heard = set(self.speakers)
+        """Speakers that the weights come from, those of earlier runs included."""
         self.network = StreamingNetwork(settings.network)
+        self.network.encoder.mask = SpectralMask(
+            settings.augment.masked_bands, settings.augment.masked_frames
+        )
         self.margin = AngularMargin(settings.network.voiceprint, len(self.speakers), settings.loss.scale)
+        self.student = Student(settings.network.voiceprint, _mean_voice(self.labelled))
+        self._start = start
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
-            [*self.network.parameters(), *self.margin.parameters()],
+            [*self.network.parameters(), *self.margin.parameters(), *self.student.parameters()],
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
         )
@@ -62,6 +79,8 @@ class Training:
         """Train to the last step, from the folder's checkpoint where there is one."""
         if (self.folder / CHECKPOINT).is_file():
             self.restore()
+        elif self._start:
+            self.begin_from(self._start)
         else:
             self._measure_corpus_mean()
         columns = [
@@ -96,13 +115,39 @@ class Training:
                 "Give the same network settings to resume it, or another name to begin a new run.",
             )  # fmt: skip
         self.step = saved["step"]
+        self.heard = set(saved.get("heard", saved["speakers"]))
         self.network.load_state_dict(saved["network"])
         self.average.load_state_dict(saved["average"])
         self.margin.load_state_dict(saved["margin"])
+        self.student.load_state_dict(saved["student"])
         self.optimiser.load_state_dict(saved["optimiser"])
         torch.set_rng_state(saved["random"])
         self._forget_later_metrics()
         log.info("resumed at step %d", self.step)
+
+    def begin_from(self, checkpoint: Path) -> None:
+        """Take over the weights of another run's network, and the centres of the speakers that both have.
+
+        Raises:
+            UndertoneError: ``bad_request`` where it cannot be read, ``conflict`` where its network has other sizes.
+        """
+        saved = read_checkpoint(checkpoint)
+        if saved["settings"]["network"] != asdict(self.settings.network):
+            raise UndertoneError(
+                ErrorCode.CONFLICT, f"The network of {checkpoint} has other sizes.",
+                "Give the same network settings, or begin from nothing.",
+            )  # fmt: skip
+        self.heard |= set(saved.get("heard", saved["speakers"]))
+        self.network.load_state_dict(saved["average"])
+        self.average.load_state_dict(saved["average"])
+        if saved["student"]["mean"].any():
+            self.student.load_state_dict(saved["student"])
+        known = {speaker: i for i, speaker in enumerate(saved["speakers"])}
+        with torch.no_grad():
+            for i, speaker in enumerate(self.speakers):
+                if speaker in known:
+                    self.margin.centres[i] = saved["margin"]["centres"][known[speaker]]
+        log.info("began from %s, step %d", checkpoint, saved["step"])
 
     def _forget_later_metrics(self) -> None:
         """Drop the rows of steps that a crash undid and that will be made again."""
@@ -119,9 +164,11 @@ class Training:
                 "step": self.step,
                 "settings": asdict(self.settings),
                 "speakers": self.speakers,
+                "heard": sorted(self.heard),
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
                 "margin": self.margin.state_dict(),
+                "student": self.student.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "random": torch.get_rng_state(),
             },
@@ -180,7 +227,7 @@ class Training:
         statistics, speech, _ = encode_sequences(network.encoder, batch.samples, batch.mask, batch.first)
         outputs = network.heads.logits(moments(statistics.sum(dim=1), settings.network.pools()))
         radians = settings.loss.margin * min(1.0, self.step / max(settings.margin_warm_up, 1))
-        return task_losses(outputs, speech, batch, self.margin, radians, settings.loss)
+        return task_losses(outputs, speech, batch, self.margin, self.student, radians, settings.loss)
 
     def _learning_rate(self) -> float:
         settings = self.settings
@@ -222,6 +269,14 @@ class Training:
             if fresh:
                 writer.writeheader()
             writer.writerow({k: round(v, 5) for k, v in row.items()})
+
+
+def _mean_voice(labelled: Sequence[Example]) -> Tensor:
+    """Return the mean f32[256] of the teacher's voiceprints, each speaker counting alike; zeros without a teacher."""
+    by_speaker = {e.speaker: e.taught for e in labelled if e.taught is not None}
+    if not by_speaker:
+        return torch.zeros(TAUGHT)
+    return torch.from_numpy(np.mean(np.stack(list(by_speaker.values())), axis=0, dtype=np.float64)).float()
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from undertone_models.networks.streaming import AGE_BINS
+from undertone_models.networks.streaming import AGE_BINS, mask_overlap
 from undertone_models.training.batches import UNKNOWN, Batch
 
 
@@ -17,8 +17,9 @@ class LossSettings:
 
     emotion: float = 1.0
     gender: float = 0.3
-    age: float = 0.3
+    age: float = 0.5
     speaker: float = 1.0
+    taught: float = 1.0
     speech: float = 0.5
     age_deviation: float = 4.0
     """Years of spread of the target over the age bins."""
@@ -53,17 +54,39 @@ class AngularMargin(nn.Module):
         return functional.cross_entropy(self.scale * logits, speaker)
 
 
+class Student(nn.Module):
+    """Learns a teacher's voiceprints: the voiceprint, mapped to the teacher's space, should point where his does.
+
+    ``mean`` f32[256] is the mean of the teacher's voiceprints: without it they all point much the same way.
+    """
+
+    def __init__(self, size: int, mean: Tensor) -> None:
+        super().__init__()
+        self.map = nn.Linear(size, len(mean))
+        self.mean: Tensor
+        self.register_buffer("mean", mean)
+
+    def forward(self, voiceprints: Tensor, taught: Tensor) -> Tensor:
+        """Return the mean of 1 - cosine over the examples that were taught; f32[N, V], f32[N, 256]."""
+        known = taught.any(dim=1)
+        if not known.any():
+            return voiceprints.sum() * 0
+        cosine = functional.cosine_similarity(self.map(voiceprints[known]), taught[known] - self.mean)
+        return 1 - cosine.mean()
+
+
 def task_losses(
     outputs: dict[str, Tensor],
     speech_logits: Tensor,
     batch: Batch,
     margin: AngularMargin,
+    student: Student,
     radians: float,
     settings: LossSettings,
 ) -> dict[str, Tensor]:
     """Return the unweighted loss of each task; 0 where the batch holds no label for it.
 
-    ``outputs`` as of ``Heads.logits``; ``speech_logits`` f32[B, T, 5]; ``radians`` is the margin now in force.
+    ``outputs`` as of ``Heads.logits``; ``speech_logits`` f32[B, T, 2]; ``radians`` is the margin now in force.
     """
     return {
         "emotion": _emotion(outputs["emotion"], batch, settings),
@@ -73,6 +96,7 @@ def task_losses(
         / (batch.gender != UNKNOWN).sum().clamp(min=1),
         "age": _age(outputs["age"], batch.age, settings),
         "speaker": _speaker(outputs["voiceprint"], batch.speaker, margin, radians),
+        "taught": student(outputs["voiceprint"], batch.taught),
         "speech": _speech(speech_logits, batch),
     }
 
@@ -117,5 +141,9 @@ def _speaker(voiceprints: Tensor, speaker: Tensor, margin: AngularMargin, radian
 
 
 def _speech(logits: Tensor, batch: Batch) -> Tensor:
-    heard = batch.mask > 0
-    return functional.binary_cross_entropy_with_logits(logits[heard], batch.speech[heard])
+    """Cross-entropy of the network's frames, each with the part of its heard frames that is speech."""
+    overlap = mask_overlap()
+    heard, speech = batch.mask @ overlap, (batch.mask * batch.speech) @ overlap
+    truth = speech / heard.clamp(min=1e-6)
+    losses = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return (losses * heard).sum() / heard.sum()

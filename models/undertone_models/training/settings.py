@@ -37,6 +37,8 @@ class TrainSettings:
     workers: int = 1
     unsure_gender: tuple[str, ...] = ("wuw2_telephone",)
     """Corpora whose sex labels are too often wrong to learn from."""
+    commercial: bool = False
+    """Train on corpora and noises only that allow commercial use (``--commercial``)."""
     network: StreamingSettings = field(default_factory=StreamingSettings)
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)

@@ -1,0 +1,163 @@
+"""``undertone protocol NAME``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from undertone_models.protocols.rounds import PROTOCOLS, Round, emotional
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
+
+if TYPE_CHECKING:
+    from undertone_models.protocols.running import Outcome, Trunk
+    from undertone_models.training.settings import TrainSettings
+
+_RECIPE = "protocol"
+_FILE_WIDTH = 240
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Train without some clips and test on them, round after round; run it again to resume."""
+    parser.add_argument("protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
+    parser.add_argument(
+        "--data", action="append", required=True, metavar="NAME=DIR",
+        help="a corpus in its own layout, or labels=FILE.csv; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--noise", type=Path, metavar="FILE", help="table of noises and room responses (CSV)")
+    parser.add_argument(
+        "--start", type=Path, required=True, metavar="FILE",
+        help="checkpoint of a run that heard nobody who is held out, whose weights each round begins with",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rounds", metavar="NAME,...", help="a fold's number, a seed or a corpus (default: all)"
+    )
+    parser.add_argument(
+        "--name", metavar="NAME", help="name of the rounds' folder in the cache (default: the protocol's)"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], dest="overrides", metavar="NAME=VALUE",
+        help=f"override a setting of the recipe `{_RECIPE}`, such as steps=200; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table, for RESULTS.md")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the rounds; the table is written after each."""
+    import logging
+
+    from undertone_models.commands.train import runs_folder
+    from undertone_models.data.corpora import read_corpora
+    from undertone_models.data.noise import read_noises
+    from undertone_models.protocols.running import gather_emotional, read_trunk, refuse_heard, run_round
+    from undertone_models.training.settings import load_settings
+
+    settings = load_settings(_RECIPE, args.overrides)
+    clips, rejected = read_corpora(args.data)
+    clips = emotional(clips)
+    rounds = PROTOCOLS[args.protocol].rounds(clips)
+    chosen = choose(rounds, args.rounds)
+    trunk = read_trunk(args.start)
+    refuse_heard(trunk, chosen)
+    corpus = gather_emotional(clips, read_noises(args.noise) if args.noise else [])
+    for fault in rejected + corpus.cache.rejected:
+        logging.warning("skipped %s: %s", fault.path, fault.reason)
+    outcomes: list[Outcome] = []
+    for one in chosen:
+        print(f"Round {one.name}: {len(one.training)} clips to train on, {len(one.held_out)} held out")
+        folder = runs_folder() / (args.name or args.protocol) / one.name
+        outcomes.append(run_round(one, settings, trunk, corpus, folder))
+        found = section(args, settings, trunk, outcomes, of=len(rounds))
+        if args.json:
+            args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    _print(found)
+    return 0
+
+
+def choose(rounds: Sequence[Round], names: str | None) -> list[Round]:
+    """Return the rounds named, in their own order; all of them for None.
+
+    Raises:
+        UndertoneError: ``bad_request`` for an unknown name.
+    """
+    known = [one.name for one in rounds]
+    wanted = known if names is None else [name.strip() for name in names.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise UndertoneError(
+                ErrorCode.BAD_REQUEST, f"There is no round {name!r}.", f"Choose among: {', '.join(known)}."
+            )
+    return [one for one in rounds if one.name in wanted]
+
+
+def section(
+    args: argparse.Namespace, settings: TrainSettings, trunk: Trunk, outcomes: Sequence[Outcome], of: int
+) -> dict[str, Any]:
+    """Return what the rounds found so far as ``undertone evaluate --results`` reads it."""
+    from undertone_models.protocols.report import RESAMPLES, report
+
+    protocol = PROTOCOLS[args.protocol]
+    return {
+        "kind": "protocol",
+        "title": protocol.title,
+        "command": command(args),
+        "text": (
+            f"{protocol.text} {len(outcomes)} of {of} rounds. Each begins with the weights of one trunk (checkpoint "
+            f"{trunk.digest[:12]}, step {trunk.step}, {len(trunk.speakers)} speakers, none of them held out) and makes "
+            f"{settings.steps} steps on clips with an emotion alone; nothing is chosen on the clips held out. "
+            f"The averaged network hears each of them whole, undisturbed; one in which no speech is found is an error. "
+            f"Low and high: 95 % interval from {RESAMPLES:,} resamples of the speakers, none where there is one. "
+            f"Guessing: always answering the most frequent emotion of the clips measured. Seconds: of training."
+        ),
+        "rows": report(outcomes),
+    }
+
+
+def command(args: argparse.Namespace) -> str:
+    """Return what to type to measure the same again, without the paths of this machine alone."""
+    words = ["undertone", "protocol", args.protocol]
+    for source in args.data:
+        name, _, place = source.partition("=")
+        words += ["--data", f"{name}={_shown(Path(place))}"]
+    for option, path in (("--noise", args.noise), ("--start", args.start), ("--json", args.json)):
+        if path:
+            words += [option, _shown(path)]
+    for option, text in (("--rounds", args.rounds), ("--name", args.name)):
+        if text:
+            words += [option, shlex.quote(text)]
+    for override in args.overrides:
+        words += ["--set", shlex.quote(override)]
+    return " ".join(words)
+
+
+def _shown(path: Path) -> str:
+    """Return a path, quoted: from here, or from the cache, which lies elsewhere on every machine."""
+    from undertone_models.commands.train import runs_folder
+
+    cache = runs_folder().parent
+    if path.is_absolute() and path.is_relative_to(cache):
+        return f"~/.cache/undertone/{shlex.quote(str(path.relative_to(cache)))}"
+    return shlex.quote(os.path.relpath(path) if path.is_absolute() else str(path))
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    rows: list[dict[str, object]] = found["rows"]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(title=found["title"], box=SIMPLE_HEAD, padding=0, collapse_padding=True)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
+    console.print(table)
