@@ -2,29 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from undertone_export.budget import Budget
+from undertone_export.comparison import Comparison
 from undertone_models.data.clips import Clip
-from undertone_service.bundle.manifest import Manifest
+from undertone_models.data.licences import commercial_clips, terms
+from undertone_service.bundle.manifest import Licence, Manifest
 
-LICENCES: dict[str, tuple[str, bool]] = {
-    "commonvoice_fa": ("CC0", True),
-    "commonvoice_tw": ("CC0", True),
-    "crema_d": ("ODbL 1.0 + DbCL", True),
-    "dspspeech20": ("MIT", True),
-    "emodb": ("free for research", False),
-    "fsdd": ("CC BY-SA 4.0", True),
-    "librispeech": ("CC BY 4.0", True),
-    "nemo": ("CC BY-NC-SA 4.0", False),
-    "ravdess": ("CC BY-NC-SA 4.0", False),
-    "saa": ("CC BY-NC-SA", False),
-    "savee": ("research only", False),
-    "speechcommands": ("CC BY 4.0", True),
-    "tess": ("CC BY-NC-ND 4.0", False),
-    "vctk": ("CC BY 4.0", True),
-    "wuw2_telephone": ("CC BY-SA 4.0", True),
-}
-"""Licence of each corpus, and whether it allows commercial use."""
+RESEARCH = Licence(
+    name="Undertone research weights (CC BY-NC-SA 4.0)",
+    commercial_use=False,
+    notice="These weights were trained on corpora that allow no commercial use: for research only.",
+)
+
+_AGE = (
+    "* Age is an estimate with an interval meant to hold the true age in 80 % of cases; speakers skew young."
+)
 
 
 def corpora_table(clips: Sequence[Clip]) -> list[dict[str, object]]:
@@ -35,7 +29,7 @@ def corpora_table(clips: Sequence[Clip]) -> list[dict[str, object]]:
         rows.append(
             {
                 "corpus": corpus,
-                "licence": LICENCES.get(corpus, ("unknown: see its source", False))[0],
+                "licence": terms(corpus).licence,
                 "speakers": len({clip.speaker for clip in own}),
                 "clips": count,
                 "hours": round(sum(clip.seconds or 0 for clip in own) / 3600, 2),
@@ -46,23 +40,48 @@ def corpora_table(clips: Sequence[Clip]) -> list[dict[str, object]]:
 
 def commercial(clips: Sequence[Clip]) -> bool:
     """Whether every corpus of these clips allows commercial use."""
-    return all(LICENCES.get(corpus, ("", False))[1] for corpus in {clip.corpus for clip in clips})
+    return bool(clips) and len(commercial_clips(clips)) == len(clips)
+
+
+def weights_licence(clips: Sequence[Clip], *, taught: bool) -> Licence:
+    """Return the licence of weights trained on these clips; ``taught`` says that a pretrained teacher helped.
+
+    Commercial only where every corpus allows it and there was no teacher (`undertone train --commercial` says why).
+    Whether weights are a work made from their data is unsettled; so where one corpus is under share-alike terms, the
+    weights are too.
+    """
+    corpora = sorted({clip.corpus for clip in clips})
+    if taught or not commercial(clips):
+        return RESEARCH
+    named = ", ".join(f"{corpus} ({terms(corpus).licence})" for corpus in corpora)
+    sharing = any(terms(corpus).share_alike for corpus in corpora)
+    return Licence(
+        name="CC BY-SA 4.0" if sharing else "CC BY 4.0",
+        commercial_use=True,
+        notice=f"These weights were trained only on corpora that allow commercial use: {named}.",
+    )
 
 
 def write_card(manifest: Manifest, budget: Budget, figures: Sequence[str]) -> str:
     """Return the card as Markdown; ``figures`` are lines on what was measured, with the commands."""
     training = manifest.training
+    commercial = manifest.licence.commercial_use
+    purpose = "For uses that its licence allows" if commercial else "For research and for trying Undertone"
+    noises = " whose licence allows commercial use" if commercial else ""
     lines = [
         f"# {manifest.name}",
         "",
         "A streaming bundle of Undertone: hears speech in steps of 100 ms and answers for any window, utterance or "
-        "call: emotion (nine labels), gender, age, and a voiceprint for verification.",
+        f"call: {_answers(manifest)}.",
         "",
         f"* Kind `{manifest.kind}`, opset {manifest.opset}, digest `{manifest.digest}`.",
         f"* {budget.parameters:,} parameters, {budget.multiply_adds / 1e6:.1f} million multiply-adds a second of "
         "speech (matrix products and convolutions, heads twice a second).",
-        f"* Licence of the weights: **{manifest.licence.name}** (see LICENSE). {manifest.licence.notice}",
         f"* Made by: `{training.get('command')}`, {training.get('steps')} steps, seed {training.get('seed')}.",
+        "",
+        "## Licence, and what it rests on",
+        "",
+        *_licence_basis(manifest),
         "",
         "## Trained on",
         "",
@@ -73,8 +92,9 @@ def write_card(manifest: Manifest, budget: Budget, figures: Sequence[str]) -> st
             for row in training.get("corpora", [])
         ),
         "",
-        "Only speakers of the `train` split. Crops were disturbed by random equalisation, room responses, noises "
-        "(training split), other voices, level, and the 8 kHz µ-law telephone band. No recording is in the bundle.",
+        "Only speakers of the `train` split. Crops were disturbed by random equalisation, other voices, level, the "
+        f"8 kHz µ-law telephone band, and noises and room responses (training split){noises}. "
+        "No recording is in the bundle.",
         "",
         "## Figures",
         "",
@@ -82,13 +102,67 @@ def write_card(manifest: Manifest, budget: Budget, figures: Sequence[str]) -> st
         "",
         "## Intended use and limits",
         "",
-        "* For research and for trying Undertone. Emotions were acted, by few people, mostly in English: expect "
+        f"* {purpose}. Emotions were acted, by few people, mostly in English: expect "
         "less on spontaneous speech, other languages and cultures. How somebody sounds is not how somebody feels.",
         "* Gender is the impression of a voice in two classes, as the corpora label it. It says nothing of identity.",
-        "* Age is an estimate with an interval meant to hold the true age in 80 % of cases; speakers skew young.",
+        *([_AGE] if "age" in manifest.tasks else []),
         "* Verification supports a decision, it does not replace a second factor: it does not detect recordings, "
         "imitation or synthesis, and is weaker across microphones and lines than within one session.",
         "* Not for decisions about people's employment, credit, insurance, policing, or health.",
         "",
     ]
     return "\n".join(lines)
+
+
+def quantised_card(card: str, old: Manifest, new: Manifest, found: Comparison) -> str:
+    """Return the card of a quantised bundle, from that of the bundle that it was made of."""
+    card = card.replace(f"# {old.name}\n", f"# {new.name}\n", 1).replace(old.digest, new.digest)
+    section = [
+        "## In 8 bits",
+        "",
+        f"Made of `{old.name}` (digest `{old.digest}`) by `undertone quantise`: the matrix products of stem and blocks "
+        "in 8 bits with static scales, measured on recordings of the `valid` split; all else as it was. Voiceprints "
+        "of the two bundles do not compare.",
+        "",
+        f"* Size of the graphs: {found.size:.2f} times. Speed of the encoder on one thread of the machine that made "
+        f"it: {found.speed_1:.2f} times for one stream, {found.speed_64:.2f} times for 64 together.",
+        f"* Over {found.recordings} other recordings of `valid`, answers differ by at most {found.emotion:.3f} "
+        f"(an emotion's probability), {found.gender:.3f} (gender's), {found.age:.1f} years; the least cosine of "
+        f"voiceprints is {found.voiceprint:.4f}.",
+        "",
+        "",
+    ]
+    before, heading, after = card.partition("## Trained on\n")
+    return before + "\n".join(section) + heading + after if heading else card + "\n" + "\n".join(section[:-1])
+
+
+def _answers(manifest: Manifest) -> str:
+    words = {
+        "emotion": f"emotion ({', '.join(manifest.emotions)})",
+        "gender": "gender",
+        "age": "age",
+        "voiceprint": "a voiceprint for verification",
+    }
+    return "; ".join(words[task] for task in manifest.tasks)
+
+
+def _licence_basis(manifest: Manifest) -> list[str]:
+    """Say what the weights may be used for, and why."""
+    training: dict[str, Any] = manifest.training
+    corpora = [str(row["corpus"]) for row in training.get("corpora", [])]
+    lines = [f"* The weights: **{manifest.licence.name}** (see LICENSE). {manifest.licence.notice}"]
+    if barring := [corpus for corpus in corpora if not terms(corpus).commercial]:
+        lines.append(f"* No commercial use because of: {', '.join(barring)}.")
+    sharing = [f"{corpus} ({terms(corpus).licence})" for corpus in corpora if terms(corpus).share_alike]
+    if sharing and manifest.licence.commercial_use:
+        lines.append(
+            f"* Share alike because of: {', '.join(sharing)}. Name the corpora, and pass works made from the weights "
+            "on under the same terms."
+        )
+    if training.get("taught"):
+        lines.append(
+            "* Voices were also learnt from the pretrained `resemblyzer` encoder (Apache-2.0), whose own training "
+            "data, VoxCeleb among it, is not free of other people's rights."
+        )
+    lines += [f"* Left out: {task} ({reason})." for task, reason in training.get("left_out", {}).items()]
+    return lines

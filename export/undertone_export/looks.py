@@ -26,20 +26,35 @@ _CHUNK = _RATE * _HOP // 10
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a channel: seconds of audio, net seconds of speech, voiceprint f32[V]; None after a change."""
+    """One look at a channel: seconds of audio, net seconds of the voice and of the whole session.
+
+    ``voiceprint`` f32[V] is None where a change of voice is told: the net seconds of the voice then begin anew.
+    """
 
     time: float
     speech: float
+    heard: float
     voiceprint: NDArray[np.float32] | None
 
 
 @dataclass
 class Outcome:
-    """How a claim fared: the last decision, whether it was ever accepted or rejected, and seconds to the first."""
+    """How a claim fared: the last decision, whether it was ever accepted or rejected, and seconds to the first.
+
+    ``accepted_at`` is the net seconds of the session at the first acceptance and ``accepted_time`` the seconds of
+    audio, ``heard`` the net seconds of all of it.
+    """
 
     final: Decision = Decision.UNDECIDED
     ever: set[Decision] = field(default_factory=set)
     decided_after: float | None = None
+    accepted_at: float | None = None
+    accepted_time: float | None = None
+    heard: float = 0.0
+
+    def accepted_by(self, seconds: float) -> bool:
+        """Whether it was accepted at a look within so many net seconds."""
+        return self.accepted_at is not None and self.accepted_at <= seconds
 
 
 class _Witness(Verifier):
@@ -49,14 +64,19 @@ class _Witness(Verifier):
         super().__init__("", np.zeros(manifest.voiceprint_size, np.float32), manifest, 0.5)
         self.looks: list[Look] = []
         self.time = 0.0
+        self.channel: Channel | None = None
 
     def restart(self) -> None:
         super().restart()
-        self.looks.append(Look(self.time, 0.0, None))
+        self._see(0.0, None)
 
     def look(self, voiceprint: NDArray[np.float32], speech: float) -> Speaker:
-        self.looks.append(Look(self.time, speech, voiceprint))
+        self._see(speech, voiceprint)
         return super().look(voiceprint, speech)
+
+    def _see(self, speech: float, voiceprint: NDArray[np.float32] | None) -> None:
+        heard = self.channel.speech if self.channel else speech
+        self.looks.append(Look(self.time, speech, heard, voiceprint))
 
 
 def watch(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], total: int) -> list[list[Look]]:
@@ -69,6 +89,7 @@ def decide(looks: Sequence[Look], claim: NDArray[np.float32], manifest: Manifest
     verifier = Verifier("claim", claim, manifest, 0.5)
     outcome = Outcome()
     for look in looks:
+        outcome.heard = look.heard
         if look.voiceprint is None:
             verifier.restart()
             continue
@@ -77,6 +98,8 @@ def decide(looks: Sequence[Look], claim: NDArray[np.float32], manifest: Manifest
             outcome.ever.add(outcome.final)
             if outcome.decided_after is None:
                 outcome.decided_after = look.time
+        if outcome.final is Decision.ACCEPTED and outcome.accepted_at is None:
+            outcome.accepted_at, outcome.accepted_time = look.heard, look.time
     return outcome
 
 
@@ -88,7 +111,7 @@ async def _watch(bundle: Bundle, samples: NDArray[np.float32]) -> list[Look]:
     witness = _Witness(bundle.manifest)
     settings = ChannelSettings(0, Role.UNKNOWN, _RATE, _WINDOW, _HOP, frozenset({Task.SPEAKER}))
     channel = Channel(settings, bundle, DirectRunner())
-    channel.voice.verifier = witness
+    channel.voice.verifier, witness.channel = witness, channel
     for start in range(0, len(samples), _CHUNK):
         witness.time = min(start + _CHUNK, len(samples)) / _RATE
         await channel.push(samples[start : start + _CHUNK])

@@ -1,11 +1,12 @@
 """Rolling verification over all speakers of some corpora: enrolled with two clips, tried with the others."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import track
 
 from undertone_export.looks import Look, Outcome, decide, watch
 from undertone_export.recordings import answer_sums, join_voices, sum_recordings
@@ -15,7 +16,7 @@ from undertone_service.bundle.manifest import Manifest
 from undertone_service.bundle.streaming import Bundle
 
 ENROLMENTS = 2
-IMPOSTORS = 5
+IMPOSTORS = 20
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,12 @@ def stage(
 ) -> RollingTrial:
     """Enrol each speaker with the first two clips and run the others, at least ``shortest`` seconds long.
 
-    Impostors share corpus and sex with the claimed speaker, five to a session, drawn with a fixed seed. With
-    ``joined``, a speaker's other clips are played as one session.
+    Impostors share corpus and sex with the claimed speaker, up to ``IMPOSTORS`` a session, drawn with a fixed seed.
+    With ``joined``, a speaker's other clips are played as one session.
     """
-    speakers: dict[str, list[Clip]] = defaultdict(list)
-    for clip in sorted(clips, key=lambda clip: str(clip.path)):
-        speakers[clip.speaker].append(clip)
+    speakers = by_speaker(clips)
     enrolled = {s: own[:ENROLMENTS] for s, own in speakers.items() if len(own) > ENROLMENTS}
-    voices = {s: _enrol(bundle, [cache[c.path] for c in own]) for s, own in enrolled.items()}
-    claims = {s: voice for s, voice in voices.items() if voice is not None}
+    claims = enrol(bundle, enrolled, cache)
     probes: list[tuple[Clip, NDArray[np.float32]]] = []
     for speaker in claims:
         own = speakers[speaker][ENROLMENTS:]
@@ -77,43 +75,28 @@ def stage(
     return RollingTrial(sessions, claims)
 
 
-def report(trial: RollingTrial, manifest: Manifest) -> list[dict[str, object]]:
-    """Return a row for each corpus and kind of claim: outcomes in per cent, seconds to the first decision."""
-    groups: dict[tuple[str, bool], list[Outcome]] = defaultdict(list)
-    for session, outcome in trial.outcomes(manifest):
-        for corpus in (session.corpus, "all"):
-            groups[corpus, session.genuine].append(outcome)
-    rows: list[dict[str, object]] = []
-    for (corpus, genuine), outcomes in sorted(
-        groups.items(), key=lambda item: (item[0][0] == "all", *item[0])
-    ):
-        seconds = [o.decided_after for o in outcomes if o.decided_after is not None]
-        rows.append(
-            {
-                "corpus": corpus,
-                "claim": "true" if genuine else "false, same sex",
-                "sessions": len(outcomes),
-                **{
-                    f"ends {d} %": _share(o.final == d for o in outcomes)
-                    for d in ("accepted", "rejected", "undecided")
-                },
-                "ever accepted %": _share("accepted" in o.ever for o in outcomes),
-                "median s to a decision": round(float(np.median(seconds)), 1) if seconds else None,
-            }
-        )
-    return rows
+def by_speaker(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+    """Return each speaker's clips, in the order of their paths."""
+    speakers: dict[str, list[Clip]] = defaultdict(list)
+    for clip in sorted(clips, key=lambda clip: str(clip.path)):
+        speakers[clip.speaker].append(clip)
+    return speakers
 
 
-def _share(answers: Iterable[bool]) -> float:
-    values = list(answers)
-    return round(100 * sum(values) / max(len(values), 1), 1)
+def enrol(
+    bundle: Bundle, enrolled: Mapping[str, Sequence[Clip]], cache: AudioCache
+) -> dict[str, NDArray[np.float32]]:
+    """Return the voiceprint f32[V] of each speaker's clips, joined; who has no speech in them is left out."""
+    clips = [(speaker, clip) for speaker, own in enrolled.items() for clip in own]
+    recordings = (cache[clip.path] for _, clip in clips)
+    sums = list(track(sum_recordings(bundle, recordings), "Enrolling voices", total=len(clips)))
+    heard: dict[str, list[tuple[float, NDArray[np.float32]]]] = defaultdict(list)
+    for (speaker, _), total, outputs in zip(clips, sums, answer_sums(bundle, sums), strict=True):
+        if outputs is not None:
+            heard[speaker].append((total.speech, outputs.voiceprint))
+    voices = {speaker: join_voices(parts) for speaker, parts in heard.items()}
+    return {speaker: voice for speaker, voice in voices.items() if voice is not None}
 
 
 def _alike(one: Clip, other: Clip) -> bool:
     return one.corpus == other.corpus and one.sex == other.sex
-
-
-def _enrol(bundle: Bundle, recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float32] | None:
-    sums = list(sum_recordings(bundle, recordings))
-    outputs = answer_sums(bundle, sums)
-    return join_voices((s.speech, o.voiceprint) for s, o in zip(sums, outputs, strict=True) if o is not None)

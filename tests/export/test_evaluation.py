@@ -11,7 +11,8 @@ import soundfile
 from tests.voices import SAMPLE_RATE, silence, voice
 from undertone_client.command_line import main
 from undertone_export.commands.evaluate import open_bundle
-from undertone_export.evaluation.hearing import Excerpt, Hearing
+from undertone_export.evaluation.conditions import Excerpt
+from undertone_export.evaluation.hearing import Hearing
 from undertone_export.evaluation.report import Evaluation, read_report
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
@@ -105,7 +106,8 @@ def test_it_leaves_plots_and_a_line_in_the_log(evaluation: tuple[Path, Evaluatio
     folder, report = evaluation
     names = {path.name for path in (folder / "plots").iterdir()}
     verification = {f"verification-{name}.png" for name in ("det", "far-frr", "eer")}
-    assert names == {"confusion-own.png", "age-own.png"} | verification
+    trust = {f"reliability-{task}.png" for task in ("emotion", "gender", "verification")}
+    assert names == {"confusion-own.png", "age-own.png", "risk-coverage-emotion.png"} | verification | trust
     with (folder / "models" / "TEST_LOG.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert lines == [{"date": report.date, "digest": report.digest, "command": report.command}]
@@ -135,7 +137,32 @@ def test_the_results_page_is_made_of_what_was_saved(
     folder, _ = evaluation
     page = tmp_path / "RESULTS.md"
     assert main(["evaluate", "--results", str(page), "--from", str(folder / "out.json")]) == 0
-    assert "## Bundle tiny, test split" in page.read_text()
+    text = page.read_text()
+    assert "## Bundle tiny, test split" in text
+    assert "## Side by side" not in text
+
+
+def test_labels_elsewhere_and_conditions(
+    data: Path, bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = "path,corpus,speaker,sex,emotion\n0.wav,own,a,female,anger\n3.wav,own,b,,anger\n4.wav,own,c,male,envy\n"
+    (tmp_path / "mine.csv").write_text(table)
+    soundfile.write(tmp_path / "hum.wav", 0.1 * np.sin(np.arange(16000) / 20), SAMPLE_RATE)
+    (tmp_path / "noise.csv").write_text("path,type,split\nhum.wav,noise,test\n")
+    words = ["evaluate", str(bundle_folder / "tiny"), "--labels", "mine.csv", "--root", str(data)]
+    assert (
+        main([*words, "--condition", "mulaw8k,noise5db", "--noise", "noise.csv", "--json", "out.json"]) == 0
+    )
+    report = read_report(tmp_path / "out.json")
+    assert isinstance(report, Evaluation)
+    assert report.title == "tiny, test split, through noise5db, mulaw8k"
+    assert "--labels mine.csv --root" in report.command
+    assert "--condition mulaw8k,noise5db --noise noise.csv" in report.command
+    assert report.counts.clips == 2  # without a split: of the one measured
+    assert [fault.count for fault in report.counts.skipped_rows] == [1]
+    left_out = {fault.reason: fault.count for fault in report.counts.skipped_labels}
+    assert left_out == {"gender: not stated": 1, "age in years: not stated": 2}
 
 
 @pytest.mark.parametrize(

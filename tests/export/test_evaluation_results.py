@@ -13,7 +13,11 @@ from undertone_export.evaluation.report import (
     Evaluation,
     Figure,
     GenderMeasure,
+    ReliabilityBin,
+    ReliabilityMeasure,
+    SecondsMeasure,
     Skipped,
+    Slice,
     VerificationMeasure,
 )
 from undertone_export.evaluation.results import write_results
@@ -57,6 +61,18 @@ def report() -> Evaluation:
             VerificationMeasure(seconds=3, impostors=20, unanswered=0, error_rate=Figure(value=0.07), **voice),
             VerificationMeasure(seconds=1, impostors=0, unanswered=0, error_rate=None, **voice),
         ),
+        seconds=(
+            SecondsMeasure(
+                task="gender", corpus="all", seconds=1, clips=40, first=Figure(value=0.9), whole=0.95
+            ),
+        ),
+        slices=(Slice(by="sex", group="female", speakers=5, clips=12, gender=Figure(value=0.98)),),
+        reliability=(
+            ReliabilityMeasure(
+                task="emotion", answers=20, error=0.05, perfect=0.02,
+                bins=(ReliabilityBin(share=1.0, confidence=0.6, accuracy=0.55),),
+            ),
+        ),
     )  # fmt: skip
 
 
@@ -76,18 +92,46 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "machine": "not asked for",
     }  # fmt: skip
     (tmp_path / "bench.json").write_text(json.dumps(speed))
-    write_results(tmp_path / "RESULTS.md", [tmp_path / "bench.json", Path("saved.json")])
+    noisy = report().model_copy(update={"conditions": ("noise10db", "mulaw8k"), "command": "noisy command"})
+    (tmp_path / "noisy.json").write_text(noisy.model_dump_json())
+    write_results(tmp_path / "RESULTS.md", [tmp_path / "bench.json", Path("saved.json"), Path("noisy.json")])
     return (tmp_path / "RESULTS.md").read_text()
 
 
-def test_headline_stands_beside_the_first_marks(page: str) -> None:
+def test_headline_stands_beside_the_targets(page: str) -> None:
     cells = {row[0]: row[1:] for row in rows(page, "Headline")}
-    assert cells["gender, saa + librispeech: accuracy"] == ["98.1 %", "97.0–99.0", "≥ 98.0 %", "yes"]
-    assert cells["age, saa: mean absolute error, years"] == ["10.0", "9.0–11.0", "≤ 10.0", "no"]
-    assert cells["emotion, ravdess, 2 classes: accuracy"] == ["65.0 %", "–", "≥ 63.0 %", "yes"]
-    assert cells["emotion, ravdess, 2 classes: unweighted average recall"][-1] == "no"
-    assert cells["verification, 3 s: EER"] == ["7.0 %", "–", "≤ 7.0 %", "yes"]
-    assert cells["verification, full: EER"] == ["5.0 %", "–", "–", "–"]
+    assert cells["gender, saa + librispeech: accuracy"] == [
+        "98.1 %", "97.0–99.0", "≥ 99.5 %", "missed by 1.38 points"
+    ]  # fmt: skip
+    assert cells["age, saa: mean absolute error"] == [
+        "10.0 years", "9.0–11.0", "≤ 8.5 years", "missed by 1.54 years"
+    ]  # fmt: skip
+    assert cells["age, saa: in the stated interval"] == ["80.0 %", "–", "73.0 to 87.0 %", "reached"]
+    assert cells["emotion, ravdess, 2 classes: accuracy"][-1] == "missed by 12.00 points"
+    assert cells["emotion, ravdess, 2 classes: unweighted average recall"][-1] == "–"
+    assert cells["verification, 3 s: EER"] == ["7.0 %", "–", "≤ 2.5 %", "missed by 4.50 points"]
+    assert cells["emotion: calibration error beyond chance"] == ["3.0 %", "–", "≤ 4.0 %", "reached"]
+
+
+def test_other_evaluations_stand_beside_the_first(page: str) -> None:
+    heading, _, *lines = rows(page, "Side by side")
+    assert heading == ["task", "imagined, test split", "imagined, test split, through noise10db, mulaw8k"]
+    cells = {row[0]: row[1:] for row in lines}
+    assert cells["gender, saa + librispeech: accuracy"] == [
+        "98.1 % (≥ 99.5 %: missed by 1.38 points)", "98.1 % (≥ 97.0 %: reached)"
+    ]  # fmt: skip
+    assert cells["verification, 3 s: EER"] == ["7.0 % (≤ 2.5 %: missed by 4.50 points)", "7.0 %"]
+    assert page.count("### Headline") == 1
+    assert "noisy command" in page
+
+
+def test_how_far_to_trust_answers_is_shown(page: str) -> None:
+    assert rows(page, "By seconds of net speech (the same clips in full; clips or trials)")[2] == [
+        "gender, all corpora: accuracy %", "90.0 (full 95.0; 40)", "–", "–", "–"
+    ]  # fmt: skip
+    assert rows(page, "By group")[2] == ["sex: female", "5", "12", "98.0", "–", "–", "–"]
+    assert rows(page, "Calibration")[2] == ["emotion", "20", "5.0", "2.0", "3.0"]
+    assert rows(page, "Reliability: emotion")[2] == ["100.0", "60.0", "55.0"]
 
 
 def test_details_confusions_and_gaps_are_shown(page: str) -> None:
@@ -110,7 +154,7 @@ def test_other_kinds_follow_with_their_own_columns(page: str) -> None:
 
 
 def test_the_page_says_how_it_is_made_without_naming_this_machine(page: str, tmp_path: Path) -> None:
-    assert "undertone evaluate --results RESULTS.md --from bench.json saved.json" in page
+    assert "undertone evaluate --results RESULTS.md --from bench.json saved.json noisy.json" in page
     assert "undertone evaluate imagined --data labels=labels.csv --split test" in page
     assert str(tmp_path) not in page
 

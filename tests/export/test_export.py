@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.small_corpus import TINY, VALID, cache_in, valid_trials, write_clips
+from tests.small_corpus import TINY, VALID, cache_in, valid_trials, write_clips, write_noises
 from tests.voices import conversation
 from undertone_client.command_line import main
 from undertone_export.export import RESEARCH, export
@@ -46,7 +46,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
         training.run()
         warnings.simplefilter("ignore")  # the exporter's own
         manifest, parity = export(
-            folder / "run" / CHECKPOINT, folder / "bundles" / "small", clips, valid_trials(clips),
+            folder / "run" / CHECKPOINT, folder / "bundles" / "small", clips, valid_trials(clips), write_noises(folder),
             command="undertone train streaming --data labels=labels.csv", errors=(0.02, 0.02), hour_steps=700,
         )  # fmt: skip
         yield Exported(folder / "run", folder / "bundles", clips, manifest, parity)
@@ -76,8 +76,10 @@ def test_it_is_calibrated_on_the_valid_split(exported: Exported) -> None:
     assert exported.manifest.calibration != fresh
     assert exported.manifest.calibration.voice != fresh.voice
     assert set(exported.manifest.verification.chosen_for) == {
-        "false claims ever accepted", "true claims that end accepted", "true claims ever rejected"
+        "false claims ever accepted", "true claims that end accepted", "true claims not accepted after 10 s",
+        "true claims ever rejected",
     }  # fmt: skip
+    assert exported.manifest.minimum_snr != Manifest.model_fields["minimum_snr"].default
 
 
 def test_card_and_licence_name_corpora_and_terms(exported: Exported) -> None:

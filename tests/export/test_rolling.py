@@ -1,7 +1,6 @@
 """Rolling verification: who claims to be whom, what a live session would have decided, and the table of it."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,10 @@ from tests.small_corpus import VALID, cache_in, write_clips
 from tests.tiny_bundle import NAME
 from tests.voices import SAMPLE_RATE, conversation, voice
 from undertone_client.command_line import main
+from undertone_export.evaluation.report import Section, read_report
 from undertone_export.looks import Look, Outcome, decide, watch
-from undertone_export.rolling import IMPOSTORS, RollingTrial, Session, report, stage
+from undertone_export.rolling import IMPOSTORS, RollingTrial, Session, stage
+from undertone_export.rolling_report import SECONDS, plot, report
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
 from undertone_models.data.labels import write_labels
@@ -68,11 +69,9 @@ def test_impostors_share_sex_and_corpus(bundle: Bundle, valid: list[Clip]) -> No
 
 
 def test_no_session_has_more_impostors_than_said(bundle: Bundle, valid: list[Clip]) -> None:
-    clips = [
-        replace(clip, speaker=f"{clip.speaker}{'ab'[n % 2]}", sex="male") for n, clip in enumerate(valid * 2)
-    ]
+    clips = [replace(clip, speaker=f"{n // 3}", sex="male") for n, clip in enumerate((valid * 5)[:66])]
     trial = stage(bundle, clips, cached(clips), shortest=3.0)
-    assert len(trial.claims) == 8 > IMPOSTORS + 1
+    assert len(trial.claims) == 22 > IMPOSTORS + 1
     for session in trial.sessions:
         claims = [s.claimed for s in trial.sessions if s.looks is session.looks]
         assert len(claims) == len(set(claims)) == IMPOSTORS + 1
@@ -129,7 +128,7 @@ def deciding(bundle: Bundle, claim: NDArray[np.float32], looks: list[Look]) -> M
 
 
 def look(score: float, time: float) -> Look:
-    return Look(time, time, np.array([score, (1 - score**2) ** 0.5], np.float32))
+    return Look(time, time, time, np.array([score, (1 - score**2) ** 0.5], np.float32))
 
 
 CLAIM = np.array([1, 0], np.float32)
@@ -140,44 +139,66 @@ def test_an_outcome_tells_the_last_decision_all_of_them_and_when_the_first_was(b
         update={"voice": VoiceCalibration(slope=20, offset=-10)}
     )
     manifest = bundle.manifest.model_copy(update={"calibration": calibration})
-    assert decide([look(0.5, 2.0), look(0.6, 2.5)], CLAIM, manifest) == Outcome()
-    assert decide([look(1.0, 1.0)], CLAIM, manifest) == Outcome(), "too little speech"
+    assert decide([look(0.5, 2.0), look(0.6, 2.5)], CLAIM, manifest) == Outcome(heard=2.5)
+    assert decide([look(1.0, 1.0)], CLAIM, manifest) == Outcome(heard=1.0), "too little speech"
     seen = [look(0.5, 2.0), look(1.0, 2.5), look(0.0, 3.0), look(0.5, 3.5)]
-    assert decide(seen, CLAIM, manifest) == Outcome(REJECTED, {ACCEPTED, REJECTED}, 2.5)
-    changed = [look(1.0, 2.0), Look(2.5, 0.0, None), look(0.6, 3.0)]
-    assert decide(changed, CLAIM, manifest) == Outcome(UNDECIDED, {ACCEPTED}, 2.0)
+    assert decide(seen, CLAIM, manifest) == Outcome(
+        REJECTED, {ACCEPTED, REJECTED}, 2.5, accepted_at=2.5, accepted_time=2.5, heard=3.5
+    )
+    changed = [look(1.0, 2.0), Look(2.5, 0.0, 2.5, None), look(0.6, 3.0)]
+    assert decide(changed, CLAIM, manifest) == Outcome(
+        UNDECIDED, {ACCEPTED}, 2.0, accepted_at=2.0, accepted_time=2.0, heard=3.0
+    )
 
 
-def test_the_table_adds_up(bundle: Bundle) -> None:
+def test_acceptance_counts_from_the_seconds_at_which_it_was() -> None:
+    assert not Outcome().accepted_by(100.0)
+    assert [Outcome(accepted_at=3.0).accepted_by(seconds) for seconds in (2.9, 3.0, 9.0)] == [
+        False,
+        True,
+        True,
+    ]
+
+
+def claims(bundle: Bundle) -> tuple[RollingTrial, Manifest]:
+    """Return six sessions of known outcome, and the manifest that decides them so."""
     calibration = bundle.manifest.calibration.model_copy(
         update={"voice": VoiceCalibration(slope=20, offset=-10)}
     )
-    manifest = bundle.manifest.model_copy(update={"calibration": calibration})
-    true, false, open_ = [look(1.0, 2.0)], [look(0.5, 2.0), look(0.0, 4.0)], [look(0.5, 2.0)]
+    true, false, open_ = [look(0.5, 2.0), look(1.0, 4.0)], [look(0.5, 2.0), look(0.0, 4.0)], [look(0.5, 2.0)]
     trial = RollingTrial(
         [
-            Session("saa", "a", "a", true), Session("saa", "a", "a", true), Session("saa", "a", "a", open_),
-            Session("saa", "b", "a", false), Session("librispeech", "c", "a", false),
-            Session("librispeech", "c", "a", true),
+            Session("saa", "a", "a", true), Session("saa", "c", "a", false), Session("saa", "a", "a", open_),
+            Session("saa", "b", "a", true), Session("librispeech", "d", "a", false),
+            Session("librispeech", "a", "a", true),
         ],
         {"a": CLAIM},
     )  # fmt: skip
-    rows = {(row["corpus"], row["claim"]): row for row in report(trial, manifest)}
-    true_claim, false_claim = "true", "false, same sex"
-    assert list(rows) == [
-        ("librispeech", false_claim), ("saa", false_claim), ("saa", true_claim), ("all", false_claim),
-        ("all", true_claim),
-    ]  # fmt: skip
-    for row in rows.values():
-        ends = [row[f"ends {decision} %"] for decision in Decision]
-        assert sum(float(str(end)) for end in ends) == pytest.approx(100, abs=0.2)
-    assert rows["saa", true_claim] == {
-        "corpus": "saa", "claim": "true", "sessions": 3, "ends accepted %": 66.7, "ends rejected %": 0.0,
-        "ends undecided %": 33.3, "ever accepted %": 66.7, "median s to a decision": 2.0,
-    }  # fmt: skip
-    assert rows["all", false_claim]["sessions"] == 3
-    assert rows["all", false_claim]["median s to a decision"] == 4.0
-    assert rows["librispeech", false_claim]["ever accepted %"] == 50.0
+    return trial, bundle.manifest.model_copy(update={"calibration": calibration})
+
+
+def test_the_table_adds_up(bundle: Bundle) -> None:
+    rows = {(row["corpus"], row["net seconds"]): row for row in report(*claims(bundle))}
+    assert [corpus for corpus, _ in rows] == [c for c in ("librispeech", "saa", "all") for _ in SECONDS]
+    early, late, whole = rows["saa", "2"], rows["saa", "3"], rows["saa", "whole"]
+    assert (early["true claims"], early["false rejects %"]) == (2, "100.0")
+    assert (late["true claims"], late["false rejects %"]) == (1, "100.0"), (
+        "who spoke for so long, and was not accepted yet"
+    )
+    assert rows["saa", "5"]["true claims"] == 0
+    assert rows["saa", "5"]["false rejects %"] == "–"
+    assert (whole["true claims"], whole["false rejects %"], whole["true ends rejected %"]) == (
+        2,
+        "50.0",
+        "0.0",
+    )
+    assert (whole["false claims"], whole["false accepts %"]) == (2, "50.0 [0.0, 100.0]")
+    assert (whole["median s to accept a true claim"], whole["median s to decide"]) == (4.0, 4.0)
+    assert (rows["all", "whole"]["true claims"], rows["all", "whole"]["false claims"]) == (3, 3)
+
+
+def test_the_errors_are_drawn(bundle: Bundle, tmp_path: Path) -> None:
+    assert plot(*claims(bundle), tmp_path / "new").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_command_prints_and_writes_the_table(
@@ -192,8 +213,14 @@ def test_the_command_prints_and_writes_the_table(
             clips.append(Clip(path, VALID, f"{VALID}_{number}", "male", split="test"))
     write_labels(tmp_path / "labels.csv", clips, tmp_path)
     words = ["rolling", str(bundle.folder), "--data", f"labels={tmp_path / 'labels.csv'}"]
-    assert main([*words, "--json", str(tmp_path / "rolling.json")]) == 0
-    assert "corpus: all  claim: true  sessions: 2" in capsys.readouterr().out
-    written = json.loads((tmp_path / "rolling.json").read_text())
-    assert [row["sessions"] for row in written["rows"]] == [2, 2, 2, 2]
-    assert bundle.manifest.digest[:12] in written["text"]
+    assert main([*words, "--json", str(tmp_path / "rolling.json"), "--plots", str(tmp_path)]) == 0
+    assert "corpus: all  net seconds: whole  true claims: 2" in capsys.readouterr().out
+    written = read_report(tmp_path / "rolling.json")
+    assert isinstance(written, Section)
+    assert [row["true claims"] for row in written.rows if row["net seconds"] == "1"] == [2, 2]
+    assert bundle.manifest.digest[:12] in written.text
+    assert (tmp_path / "rolling.png").is_file()
+    assert main([*words, "--identify", "50", "--json", str(tmp_path / "identification.json")]) == 0
+    searched = read_report(tmp_path / "identification.json")
+    assert isinstance(searched, Section)
+    assert [(row["voices"], row["mated probes"], row["other probes"]) for row in searched.rows] == [(1, 2, 2)]

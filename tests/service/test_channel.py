@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from tests.voices import conversation, silence, voice
 from undertone_service.analysis.channel import Channel, ChannelSettings
 from undertone_service.analysis.verification import Verifier
+from undertone_service.bundle.manifest import MinimumSnr
 from undertone_service.bundle.streaming import Bundle, Outputs
 from undertone_service.dsp.speech import ActiveStep
 from undertone_service.engine import DirectRunner, Lane
 from undertone_service.protocol.labels import Decision, Role, Task
 from undertone_service.protocol.messages import (
-    ChannelMessageBase,
+    Notice,
     Result,
+    ServerMessageBase,
     SpeakerChanged,
     SpeechStarted,
     UtteranceResult,
@@ -58,7 +60,7 @@ def channel(bundle: Bundle, runner: DirectRunner, **changes: Any) -> Channel:
     return Channel(ChannelSettings(**settings | changes), bundle, runner)
 
 
-async def hear(heard: Channel, samples: NDArray[np.float32]) -> list[ChannelMessageBase]:
+async def hear(heard: Channel, samples: NDArray[np.float32]) -> list[ServerMessageBase]:
     return [message for _, message in [*await heard.push(samples), *await heard.end()]]
 
 
@@ -157,3 +159,50 @@ async def test_signal_to_noise_is_known_once_the_floor_is(bundle: Bundle) -> Non
     results = [m for m in await hear(heard, noise) if isinstance(m, Result)]
     known = [r.snr_db for r in results if 9.0 <= r.end <= 12.0]
     assert all(value is not None and 5 < value < 40 for value in known)
+
+
+def noisy_bundle(bundle: Bundle, least_db: float) -> Bundle:
+    """Return the bundle with a bound on the noise that emotion is answered in."""
+    strict = Bundle(bundle.folder)
+    strict.manifest = bundle.manifest.model_copy(update={"minimum_snr": MinimumSnr(emotion=least_db)})
+    return strict
+
+
+def voice_in_noise() -> NDArray[np.float32]:
+    noise = np.random.default_rng(2).normal(0, 0.002, 16 * 16000).astype(np.float32)
+    noise[8 * 16000 : 12 * 16000] += voice(4.0)
+    return noise
+
+
+async def test_too_noisy_a_voice_has_no_emotion_and_is_told_why_once(bundle: Bundle) -> None:
+    heard = channel(noisy_bundle(bundle, 90.0), DirectRunner())
+    messages = await hear(heard, voice_in_noise())
+    told = [m for m in messages if isinstance(m, Notice)]
+    utterances = [m for m in messages if isinstance(m, UtteranceResult)]
+    assert {m.code for m in told} == {"too_noisy"}
+    assert 1 <= len(told) <= len(utterances)
+    # Before, the noise is not known yet.
+    answers = [m for m in messages if isinstance(m, Result) and 9.0 <= m.end <= 12.0]
+    assert all(m.emotion is None and m.gender is not None for m in answers)
+    assert all(m.emotion is None for m in utterances if m.end > 9.0)
+    summary = await heard.summary(heard.speech)
+    assert (summary.emotion, summary.emotion_thirds) == (None, (None, None, None))
+
+
+async def test_a_clear_enough_voice_is_answered(bundle: Bundle) -> None:
+    messages = await hear(channel(noisy_bundle(bundle, -20.0), DirectRunner()), voice_in_noise())
+    assert not any(isinstance(m, Notice) for m in messages)
+    answers = [m for m in messages if isinstance(m, Result) and 9.0 <= m.end <= 12.0]
+    assert all(m.emotion is not None for m in answers)
+
+
+async def test_noise_is_that_of_the_moment_however_much_comes_at_once(bundle: Bundle) -> None:
+    samples = voice_in_noise()
+    whole = await channel(bundle, DirectRunner()).push(samples)
+    piecewise = channel(bundle, DirectRunner())
+    parts = [
+        m for start in range(0, len(samples), 700) for m in await piecewise.push(samples[start : start + 700])
+    ]
+    levels = [[m.snr_db for _, m in found if isinstance(m, Result)] for found in (whole, parts)]
+    assert levels[0] == levels[1]
+    assert len(set(levels[0])) > 2

@@ -11,6 +11,7 @@ from undertone_service.analysis.verification import (
     Verifier,
     identify,
     log_likelihood_ratio,
+    probability_to_accept,
     same_voice,
     score_to_probability,
 )
@@ -72,6 +73,16 @@ def test_from_accepted_to_rejected_at_once() -> None:
 
 def test_nothing_is_decided_on_too_little_speech() -> None:
     assert decisions([0.99, 0.01], speech=0.9) == [UNDECIDED, UNDECIDED]
+
+
+def test_the_less_was_heard_the_more_is_demanded() -> None:
+    early = THRESHOLDS.model_copy(update={"accept_per_log": 1.0})
+    assert [probability_to_accept(THRESHOLDS, speech) for speech in (0.0, 1.0, 30.0)] == [0.9] * 3
+    assert [probability_to_accept(early, speech) for speech in (10.0, 60.0)] == [0.9, 0.9]
+    assert probability_to_accept(early, 1.0) == pytest.approx(90 / 91)  # odds of 9 to 1, times ten
+    verifier = Verifier("ann", CLAIMED, MANIFEST.model_copy(update={"verification": early}), 0.5)
+    assert verifier.look(probe(0.95), 1.0).decision is UNDECIDED
+    assert verifier.look(probe(0.995), 1.0).decision is ACCEPTED
 
 
 def test_a_look_says_what_it_rests_on() -> None:

@@ -2,10 +2,12 @@
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from undertone_export.evaluation.evaluate import Material
     from undertone_export.evaluation.report import Evaluation
     from undertone_service.bundle.streaming import Bundle
 
@@ -20,7 +22,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", action="append", default=[], metavar="NAME=DIR",
         help="a corpus in its own layout, or labels=FILE.csv; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE",
+        help="a table of labels (CSV); clips of no split count as those of the one measured",
+    )  # fmt: skip
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR",
+        help="folder that paths in --labels and --trials start from (default: each table's own)",
+    )  # fmt: skip
     parser.add_argument("--trials", type=Path, metavar="FILE", help="list of verification trials (CSV)")
+    parser.add_argument(
+        "--condition", metavar="NAMES",
+        help="what the audio goes through first: reverb, noise10db (any level) and mulaw8k, separated by commas",
+    )  # fmt: skip
+    parser.add_argument(
+        "--noise", type=Path, metavar="FILE",
+        help="table of noises and room responses (CSV) whose test split conditions draw from",
+    )  # fmt: skip
     parser.add_argument(
         "--split", choices=("train", "valid", "test"), default="test",
         help="split whose clips are measured (default: test)",
@@ -48,24 +66,22 @@ def run(args: argparse.Namespace) -> int:
 
         write_results(args.results, args.sources)
         return 0
-    if not args.bundle or not args.data:
-        args.refuse("measuring takes a bundle and --data; a results page takes --results and --from")
+    if not args.bundle or not (args.data or args.labels):
+        args.refuse(
+            "measuring takes a bundle and --labels or --data; a results page takes --results and --from"
+        )
     return measure(args)
 
 
 def measure(args: argparse.Namespace) -> int:
     """Measure a bundle, print the tables, save what was asked for."""
-    from undertone_export.evaluation.evaluate import Material, evaluate
-    from undertone_models.data.corpora import read_corpora
-    from undertone_models.data.trials import read_trials
+    from undertone_export.evaluation.evaluate import evaluate
 
     log = args.log or (TEST_LOG if TEST_LOG.is_file() else None)
     for file in filter(None, (args.json, log)):
         file.parent.mkdir(parents=True, exist_ok=True)  # now, and not after minutes of measuring
     bundle = open_bundle(args.bundle)
-    clips, rejected = read_corpora(args.data)
-    trials = read_trials(args.trials) if args.trials else []
-    evaluated = evaluate(bundle, Material(clips, rejected, trials), args.split, command(args))
+    evaluated = evaluate(bundle, read_material(args), args.split, command(args))
     if log and args.split == "test":
         log_test(log, evaluated.report)
     if args.json:
@@ -76,6 +92,28 @@ def measure(args: argparse.Namespace) -> int:
         write_plots(evaluated, bundle.manifest, args.plots)
     print_tables(evaluated.report)
     return 0
+
+
+def read_material(args: argparse.Namespace) -> "Material":
+    """Read what is measured on.
+
+    Raises:
+        UndertoneError: ``bad_request`` for tables that cannot be read, and conditions that are none.
+    """
+    from undertone_export.evaluation.conditions import Conditions, read_conditions
+    from undertone_export.evaluation.evaluate import Material
+    from undertone_models.data.corpora import read_corpora
+    from undertone_models.data.labels import read_labels, reject_contradictions
+    from undertone_models.data.trials import read_trials
+
+    conditions = Conditions() if args.condition is None else read_conditions(args.condition, args.noise)
+    trials = read_trials(args.trials, args.root) if args.trials else []
+    clips, rejected = read_corpora(args.data)
+    if args.labels:
+        own, faulty = read_labels(args.labels, args.root)
+        own = [clip if clip.split else replace(clip, split=args.split) for clip in own]
+        clips, rejected = reject_contradictions([*clips, *own], [*rejected, *faulty])
+    return Material(clips, rejected, trials, conditions)
 
 
 def open_bundle(folder_or_name: str) -> "Bundle":
@@ -103,13 +141,18 @@ def command(args: argparse.Namespace) -> str:
     for source in args.data:
         name, _, place = source.partition("=")
         words += ["--data", f"{name}={shown(Path(place))}"]
-    if args.trials:
-        words += ["--trials", shown(args.trials)]
-    words += ["--split", args.split]
-    for option, path in (("--json", args.json), ("--plots", args.plots)):
-        if path:
-            words += [option, shown(path)]
+    words += _paths(args, "labels", "root", "trials")
+    if args.condition:
+        words += ["--condition", args.condition]
+    words += [*_paths(args, "noise"), "--split", args.split, *_paths(args, "json", "plots")]
     return shlex.join(words)
+
+
+def _paths(args: argparse.Namespace, *options: str) -> list[str]:
+    from undertone_export.evaluation.results import shown
+
+    given = [(option, path) for option in options if (path := getattr(args, option))]
+    return [word for option, path in given for word in (f"--{option}", shown(path))]
 
 
 def log_test(path: Path, report: "Evaluation") -> None:
@@ -136,7 +179,7 @@ def print_tables(report: "Evaluation") -> None:
     console = Console()
     if not console.is_terminal:
         console.width = _FILE_WIDTH
-    console.print(f"{report.bundle} ({report.digest[:16]}), {report.split} split", highlight=False)
+    console.print(f"{report.title} ({report.digest[:16]})", highlight=False)
     for table in tables(report):
         shown = Table(title=table.title, box=SIMPLE_HEAD, padding=0, collapse_padding=True)
         for column in table.columns:

@@ -19,13 +19,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trials", type=Path, required=True, metavar="FILE", help="trial list of the valid split"
     )
+    parser.add_argument(
+        "--noise",
+        type=Path,
+        metavar="FILE",
+        help="table of noises (CSV); its train split bounds what counts as speech, and the noise answered in",
+    )
     parser.add_argument("--command", default="", help="the training command, for the card")
     parser.add_argument(
-        "--false-accept", type=float, default=0.02, help="part of false claims ever accepted (valid)"
-    )
+        "--false-accept", type=float, default=0.005,
+        help="part of false claims ever accepted on valid, half of what is to hold elsewhere (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument(
-        "--false-reject", type=float, default=0.02, help="part of true claims ever rejected (valid)"
-    )
+        "--false-reject", type=float, default=0.01,
+        help="part of true claims ever rejected on valid (default: %(default)s)",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -33,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Export; nothing is written where the parity check fails."""
     from undertone_export.export import export
     from undertone_models.data.corpora import read_corpora
+    from undertone_models.data.noise import read_noises
     from undertone_models.data.trials import read_trials
 
     clips, _ = read_corpora(args.data)
@@ -41,10 +50,13 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         clips,
         read_trials(args.trials),
+        read_noises(args.noise) if args.noise else [],
         command=args.command,
         errors=(args.false_accept, args.false_reject),
+        noise_table=args.noise,
     )
     print(f"{args.out}: {parity}")
     print(f"calibration: {manifest.calibration}")
+    print(f"least speech: {manifest.minimum_speech}; least SNR in dB: {manifest.minimum_snr}")
     print(f"verification: {manifest.verification}")
     return 0

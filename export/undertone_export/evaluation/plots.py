@@ -1,17 +1,17 @@
-"""An evaluation as pictures (PNG): confusions, ages, error rates of verification."""
+"""An evaluation as pictures (PNG): confusions, ages, error rates of verification, and how far to trust answers."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
+from undertone_export.evaluation.answers import Answered, answered_age
 from undertone_export.evaluation.evaluate import Evaluated
 from undertone_export.evaluation.measures import ErrorRates, error_rates
 from undertone_export.evaluation.report import ALL, EmotionMeasure, VerificationMeasure
-from undertone_export.evaluation.tasks import Answered, answered_age
+from undertone_export.evaluation.trust_plots import axes_of, trust_plots
 from undertone_export.evaluation.verification import HEADLINE, arrays, in_kind
 from undertone_service.bundle.manifest import Manifest
 
@@ -39,13 +39,14 @@ def _figures(evaluated: Evaluated, manifest: Manifest) -> Iterator[tuple[str, Fi
         yield "verification-det", det(curves)
         yield "verification-far-frr", rates_by_threshold(curves)
         yield "verification-eer", eer_by_seconds(evaluated.report.verification)
+    yield from trust_plots(evaluated, manifest)
 
 
 def confusion(measure: EmotionMeasure) -> Figure:
     """Draw a confusion matrix, coloured by the share of each true class."""
     counts = np.array(measure.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = _axes(f"{measure.corpus}: {len(measure.classes)} emotions, {measure.clips} clips")
+    figure, axes = axes_of(f"{measure.corpus}: {len(measure.classes)} emotions, {measure.clips} clips")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(counts.shape[1]), [*measure.classes, "no speech"], rotation=45, ha="right")
     axes.set_yticks(range(counts.shape[0]), measure.classes)
@@ -64,7 +65,7 @@ def ages(corpus: str, answered: Sequence[Answered], manifest: Manifest) -> Figur
         for one in answered
         if one.clip.age is not None and one.heard is not None
     ]
-    figure, axes = _axes(f"{corpus}: age, {len(pairs)} clips")
+    figure, axes = axes_of(f"{corpus}: age, {len(pairs)} clips")
     stated, years = np.array(pairs).reshape(-1, 2).T
     axes.scatter(stated, years, s=8, alpha=0.4, linewidths=0)
     axes.plot([0, 100], [0, 100], color="grey", linewidth=0.8)
@@ -75,7 +76,7 @@ def ages(corpus: str, answered: Sequence[Answered], manifest: Manifest) -> Figur
 
 def det(curves: dict[str, ErrorRates]) -> Figure:
     """Draw false rejects against false accepts on normal deviates (Martin et al. 1997)."""
-    figure, axes = _axes("Detection error trade-off")
+    figure, axes = axes_of("Detection error trade-off")
     low, high = _DET_TICKS[0], _DET_TICKS[-1]
     for name, rates in curves.items():
         accepts, rejects = (np.clip(r, low / 2, 0.9) for r in (rates.false_accepts, rates.false_rejects))
@@ -95,7 +96,7 @@ def det(curves: dict[str, ErrorRates]) -> Figure:
 
 def rates_by_threshold(curves: dict[str, ErrorRates]) -> Figure:
     """Draw false accepts (dashed) and false rejects by the threshold on the cosine."""
-    figure, axes = _axes("Error rates by threshold")
+    figure, axes = axes_of("Error rates by threshold")
     for index, (name, rates) in enumerate(curves.items()):
         thresholds, colour = rates.thresholds[1:], f"C{index}"
         axes.plot(thresholds, 100 * rates.false_accepts[1:], "--", color=colour, linewidth=1)
@@ -108,7 +109,7 @@ def rates_by_threshold(curves: dict[str, ErrorRates]) -> Figure:
 
 def eer_by_seconds(measures: Sequence[VerificationMeasure]) -> Figure:
     """Draw the equal error rate by seconds of speech in the probe, a line for each kind of trials."""
-    figure, axes = _axes("Equal error rate by seconds of speech in the probe")
+    figure, axes = axes_of("Equal error rate by seconds of speech in the probe")
     lengths = sorted({m.seconds for m in measures if m.seconds is not None})
     ticks: list[int | None] = [*lengths, None]
     for trials in dict.fromkeys(m.trials for m in measures):
@@ -136,10 +137,3 @@ def _curves(evaluated: Evaluated) -> dict[str, ErrorRates]:
             name = "full" if length is None else f"{length} s"
             curves[name] = error_rates(scores, targets, np.ones(len(scores)))
     return curves
-
-
-def _axes(title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6, 5))
-    axes = figure.add_subplot()
-    axes.set_title(title, fontsize=10)
-    return figure, axes

@@ -76,6 +76,88 @@ class VerificationMeasure(_Part):
         return self.condition if self.corpus == ALL else f"{self.corpus}, {self.condition}"
 
 
+Measured = Literal["gender", "age", "emotion", "verification"]
+
+
+class SecondsMeasure(_Part):
+    """After the first ``seconds`` of net speech, over the clips (or trials) that have so many.
+
+    Accuracy, mean absolute error in years, or equal error rate; ``whole``: the same clips in full.
+    """
+
+    task: Measured
+    corpus: str
+    seconds: int
+    clips: int
+    first: Figure
+    whole: float
+
+
+class Slice(_Part):
+    """One group of speakers; a measure is None where the group has nothing to measure it on."""
+
+    by: Literal["sex", "age", "language", "corpus"]
+    group: str
+    speakers: int
+    clips: int
+    gender: Figure | None = None
+    age: Figure | None = None
+    emotion: Figure | None = None
+    verification: Figure | None = Field(
+        default=None, description="equal error rate, given 20 targets or more"
+    )
+
+
+class ReliabilityBin(_Part):
+    """Answers of like confidence: ``share`` of all, mean confidence, and how many were right, 0 to 1."""
+
+    share: float
+    confidence: float
+    accuracy: float
+
+
+class ReliabilityMeasure(_Part):
+    """Is 0.8 right about 80 % of the time? ``error``: expected calibration error, 0 to 1.
+
+    ``perfect`` is the error that perfect calibration would show on so many answers, by chance alone.
+    """
+
+    task: Measured
+    answers: int
+    bins: tuple[ReliabilityBin, ...]
+    error: float
+    perfect: float
+
+    @property
+    def excess(self) -> float:
+        """The error less what perfect calibration would show."""
+        return self.error - self.perfect
+
+
+class CoveredAccuracy(_Part):
+    """Accuracy of the most confident ``coverage`` of all answers."""
+
+    coverage: float
+    accuracy: Figure
+
+
+class RiskMeasure(_Part):
+    """Risk (share of wrong answers) against coverage, of emotion. ``area`` under that curve, 0 to 1."""
+
+    clips: int
+    area: float
+    accuracies: tuple[CoveredAccuracy, ...]
+
+
+class AnsweredMeasure(_Part):
+    """Share of clips with ``seconds`` of speech or more that the service answers rather than with null."""
+
+    task: Measured
+    seconds: float
+    clips: int
+    answered: Figure
+
+
 class Skipped(_Part):
     """Rows or files that were left out, or could not be heard, for one reason."""
 
@@ -93,6 +175,9 @@ class Counts(_Part):
     clips_without_speech: int
     skipped_rows: tuple[Skipped, ...] = ()
     unusable: tuple[Skipped, ...] = ()
+    skipped_labels: tuple[Skipped, ...] = Field(
+        default=(), description="clips without a task's label, or with one that the bundle does not know"
+    )
 
 
 class Evaluation(_Part):
@@ -104,11 +189,23 @@ class Evaluation(_Part):
     digest: str
     split: str
     date: str
+    conditions: tuple[str, ...] = Field(default=(), description="in the order in which they were applied")
     counts: Counts
     gender: tuple[GenderMeasure, ...]
     age: tuple[AgeMeasure, ...]
     emotion: tuple[EmotionMeasure, ...]
     verification: tuple[VerificationMeasure, ...]
+    seconds: tuple[SecondsMeasure, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    reliability: tuple[ReliabilityMeasure, ...] = ()
+    risk: RiskMeasure | None = None
+    answered: tuple[AnsweredMeasure, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The bundle, the split, and what the audio went through."""
+        through = f", through {', '.join(self.conditions)}" if self.conditions else ""
+        return f"{self.bundle}, {self.split} split{through}"
 
 
 class Section(BaseModel):

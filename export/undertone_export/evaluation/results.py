@@ -5,10 +5,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from undertone_export.evaluation.answers import PLAUSIBLE_AGES
 from undertone_export.evaluation.bootstrap import RESAMPLES, SEED
-from undertone_export.evaluation.report import Evaluation, Section, Skipped, read_report
-from undertone_export.evaluation.tables import NOTHING, markdown, tables
-from undertone_export.evaluation.tasks import PLAUSIBLE_AGES
+from undertone_export.evaluation.cells import NOTHING, markdown
+from undertone_export.evaluation.headline import side_by_side
+from undertone_export.evaluation.reliability import BINS, SIMULATIONS
+from undertone_export.evaluation.report import Evaluation, Section, read_report
+from undertone_export.evaluation.tables import tables
 
 _NOTES = f"""\
 - In brackets: 95 % intervals, from {RESAMPLES:,} resamples of the speakers, seed {SEED} (for verification, of the
@@ -25,18 +28,34 @@ _NOTES = f"""\
   the recording's start, as the list of trials cuts it, heard as a recording of its own. Most speakers of saa,
   speechcommands and librispeech were recorded in one session, so same-session trials flatter; cross-session trials
   rest on few speakers.
+- By seconds: answers over the first seconds of net speech, as the service counts it, over those clips alone that have
+  so many; beside each, the same clips in full. The trials' own cuts, by which all systems are compared, are in the
+  table of verification.
+- Calibration: {BINS} bins of equal mass; the error is the mean distance between confidence and accuracy. By chance
+  alone: what answers that are right exactly as often as they say would show, over {SIMULATIONS:,} draws.
+  Emotion and gender: every clip with an answer. Verification: the probability of the same speaker at a prior of 0.5,
+  trials of all lengths, both kinds weighing the same.
+- Answered: the share of clips with enough speech, by VAD and gate, that the service does not answer with null.
+- Conditions apply in the order room, noise, line. Noises and rooms are those of the test split, drawn by the clip's
+  path, so that every system hears the same; the level of noise is relative to speech. An enrolment goes through the
+  line alone, a probe through everything; a probe's first seconds are cut from the disturbed clip.
 - The sexes and identities of wuw2_telephone were inferred and are partly wrong: its error rates have a floor, and
   its gender is left out of the headline."""
 
 
 def write_results(target: Path, sources: Sequence[Path]) -> None:
-    """Write RESULTS.md from saved reports: evaluations first, then the other kinds, each in the given order."""
+    """Write RESULTS.md from saved reports: evaluations first, then the other kinds, each in the given order.
+
+    The first evaluation is shown in full; the headlines of all stand side by side.
+    """
     reports = [read_report(source) for source in sources]
     evaluations = [report for report in reports if isinstance(report, Evaluation)]
     sections = [report for report in reports if isinstance(report, Section)]
     parts = ["# Results", _made_by(target, sources)]
-    for evaluation in evaluations:
-        parts += _evaluation(evaluation)
+    if evaluations:
+        parts += _evaluation(evaluations[0])
+    if len(evaluations) > 1:
+        parts += _comparison(evaluations)
     if evaluations:
         parts += ["## How to read the evaluations", _NOTES]
     for section in sections:
@@ -56,7 +75,7 @@ def shown(path: Path) -> str:
 
 def _evaluation(report: Evaluation) -> Iterator[str]:
     counts = report.counts
-    yield f"## Bundle {report.bundle}, {report.split} split"
+    yield f"## Bundle {report.title}"
     yield (
         f"{counts.clips} labelled clips of {counts.speakers} speakers, {counts.trials} trials; no speech was found in "
         f"{counts.clips_without_speech} clips. Measured on {report.date[:10]}; digest `{report.digest[:16]}`."
@@ -65,15 +84,13 @@ def _evaluation(report: Evaluation) -> Iterator[str]:
     for table in tables(report):
         yield f"### {table.title}"
         yield markdown(table.columns, table.rows)
-    yield from _skipped("Rows left out", counts.skipped_rows)
-    yield from _skipped("Recordings that cannot be used, counted as errors", counts.unusable)
 
 
-def _skipped(title: str, skipped: Sequence[Skipped]) -> Iterator[str]:
-    if skipped:
-        yield f"### {title}"
-        rows = [(fault.reason, str(fault.count), fault.example) for fault in skipped]
-        yield markdown(("reason", "count", "for example"), rows)
+def _comparison(reports: Sequence[Evaluation]) -> Iterator[str]:
+    table = side_by_side(reports)
+    yield f"## {table.title}"
+    yield markdown(table.columns, table.rows)
+    yield _code("\n".join(report.command for report in reports[1:]))
 
 
 def _section(section: Section) -> Iterator[str]:

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone_export.evaluation.bootstrap import figure
-from undertone_export.evaluation.hearing import Excerpt, Hearing
+from undertone_export.evaluation.conditions import Excerpt
+from undertone_export.evaluation.hearing import Heard, Hearing
 from undertone_export.evaluation.measures import equal_error_rate
-from undertone_export.evaluation.report import ALL, VerificationMeasure
+from undertone_export.evaluation.report import ALL, Figure, VerificationMeasure
 from undertone_export.recordings import join_voices
 from undertone_models.data.clips import Clip
 from undertone_models.data.trials import CUT_SECONDS, Trial
+
+_Voice = NDArray[np.float32]
 
 LENGTHS: tuple[int | None, ...] = (None, *sorted(CUT_SECONDS, reverse=True))
 """Seconds of speech in the probe; None is the whole probe."""
@@ -24,49 +27,69 @@ HEADLINE = "all but one-word"
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One trial's cosine at one length; an ``unanswered`` one has the score that is surely wrong."""
+    """One trial's cosine over ``speech`` net seconds of the probe.
+
+    An ``unanswered`` one has the score that is surely wrong.
+    """
 
     trial: Trial
     score: float
     unanswered: bool
+    speech: float = 0.0
 
 
 def excerpts(trials: Iterable[Trial]) -> Iterator[Excerpt]:
     """Return all that must be heard to score trials."""
     for trial in trials:
-        yield from map(Excerpt, trial.enroll)
+        yield from (Excerpt(path, enrolled=True) for path in trial.enroll)
         yield from (probe for length in LENGTHS if (probe := _probe(trial, length)))
 
 
 def score_trials(trials: Sequence[Trial], hearing: Hearing, length: int | None) -> list[Scored]:
-    """Score the trials whose probe has so many seconds of speech."""
-    voices = {
+    """Score the trials whose probe has so many seconds of speech, cut as their list says."""
+    voices = _enrolled(trials, hearing)
+    probes = ((trial, _probe(trial, length)) for trial in trials)
+    return [_score(trial, voices[trial.enroll], hearing[probe]) for trial, probe in probes if probe]
+
+
+def score_first_seconds(
+    trials: Sequence[Trial], hearing: Hearing, seconds: int
+) -> tuple[list[Scored], list[Scored]]:
+    """Score the first net seconds of the whole probes that have so many, and the same probes in full."""
+    voices = _enrolled(trials, hearing)
+    first, whole = [], []
+    for trial in trials:
+        heard = hearing[Excerpt(trial.probe)]
+        if heard is not None and seconds in heard.first:
+            first.append(_score(trial, voices[trial.enroll], Heard(heard.first[seconds], float(seconds))))
+            whole.append(_score(trial, voices[trial.enroll], heard))
+    return first, whole
+
+
+def _enrolled(trials: Iterable[Trial], hearing: Hearing) -> dict[tuple[Path, ...], _Voice | None]:
+    return {
         enroll: join_voices(
-            (h.speech, h.outputs.voiceprint) for path in enroll if (h := hearing[Excerpt(path)])
+            (heard.speech, heard.outputs.voiceprint)
+            for path in enroll
+            if (heard := hearing[Excerpt(path, enrolled=True)])
         )
         for enroll in {trial.enroll for trial in trials}
     }
-    scored = []
-    for trial in trials:
-        probe = _probe(trial, length)
-        if probe is None:
-            continue
-        voice, heard = voices[trial.enroll], hearing[probe]
-        if voice is None or heard is None:
-            scored.append(Scored(trial, -1.0 if trial.target else 1.0, True))
-        else:
-            scored.append(Scored(trial, float(voice @ heard.outputs.voiceprint), False))
-    return scored
+
+
+def _score(trial: Trial, voice: _Voice | None, heard: Heard | None) -> Scored:
+    if voice is None or heard is None:
+        return Scored(trial, -1.0 if trial.target else 1.0, True)
+    return Scored(trial, float(voice @ heard.outputs.voiceprint), False, heard.speech)
 
 
 def measure_verification(
-    scored: Mapping[int | None, Sequence[Scored]], clips: Iterable[Clip]
+    scored: Mapping[int | None, Sequence[Scored]], speakers: Mapping[str, str]
 ) -> list[VerificationMeasure]:
     """Return equal error rates by length: all but one-word trials, then each corpus and condition.
 
-    Intervals resample the probes' speakers, whom ``clips`` name; a probe that they lack stands for itself.
+    Intervals resample the probes' speakers, as ``speakers_by_path`` names them.
     """
-    speakers = {os.path.abspath(clip.path): clip.speaker for clip in clips if clip.speaker}
     kinds = sorted({(s.trial.corpus, s.trial.condition) for some in scored.values() for s in some})
     measures = []
     for corpus, condition in ((ALL, HEADLINE), *kinds):
@@ -75,6 +98,11 @@ def measure_verification(
             if chosen:
                 measures.append(_measure(corpus, condition, length, chosen, speakers))
     return measures
+
+
+def speakers_by_path(clips: Iterable[Clip]) -> dict[str, str]:
+    """Return the speaker of each absolute path."""
+    return {os.path.abspath(clip.path): clip.speaker for clip in clips if clip.speaker}
 
 
 def in_kind(trial: Trial, corpus: str, condition: str) -> bool:
@@ -87,21 +115,34 @@ def in_kind(trial: Trial, corpus: str, condition: str) -> bool:
 def _measure(
     corpus: str, condition: str, length: int | None, scored: Sequence[Scored], known: Mapping[str, str]
 ) -> VerificationMeasure:
-    ordered = sorted(scored, key=lambda one: one.score)  # resamples sort it again, which is then quick
-    scores, targets = arrays(ordered)
-    probes = [os.path.abspath(one.trial.probe) for one in ordered]
-    speakers = [known.get(probe, probe) for probe in probes]
-    both = bool(targets.any()) and not targets.all()
+    targets = sum(one.trial.target for one in scored)
     return VerificationMeasure(
         corpus=corpus,
         condition=condition,
         seconds=length,
-        speakers=len(set(speakers)),
-        targets=int(targets.sum()),
-        impostors=int((~targets).sum()),
+        speakers=len(set(_speakers(scored, known))),
+        targets=targets,
+        impostors=len(scored) - targets,
         unanswered=sum(one.unanswered for one in scored),
-        error_rate=figure(speakers, partial(equal_error_rate, scores, targets)) if both else None,
+        error_rate=error_rate(scored, known),
     )
+
+
+def error_rate(scored: Sequence[Scored], known: Mapping[str, str]) -> Figure | None:
+    """Return the equal error rate; None where there are only targets, or only impostors.
+
+    ``known`` names the speakers of probes by absolute path; a probe that it lacks stands for itself.
+    """
+    ordered = sorted(scored, key=lambda one: one.score)  # resamples sort it again, which is then quick
+    scores, targets = arrays(ordered)
+    if not targets.any() or targets.all():
+        return None
+    return figure(_speakers(ordered, known), partial(equal_error_rate, scores, targets))
+
+
+def _speakers(scored: Iterable[Scored], known: Mapping[str, str]) -> list[str]:
+    probes = [os.path.abspath(one.trial.probe) for one in scored]
+    return [known.get(probe, probe) for probe in probes]
 
 
 def arrays(scored: Sequence[Scored]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

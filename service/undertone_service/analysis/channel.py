@@ -1,26 +1,27 @@
 """One channel: samples in, messages out. Reads like the picture in ARCHITECTURE.md, and knows nothing of sockets."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undertone_service.analysis.confirmation import SpeechConfirmation
-from undertone_service.analysis.estimates import emotion, estimate
+from undertone_service.analysis.estimates import emotion, estimate, noise_silences, too_noisy
+from undertone_service.analysis.loudness import Loudness, decibels, signal_to_noise
 from undertone_service.analysis.sums import Contribution, SpeechSum, Thirds, Window
 from undertone_service.analysis.voice import VoiceTrack
 from undertone_service.bundle.streaming import Bundle, Outputs
-from undertone_service.dsp import SAMPLE_RATE
+from undertone_service.dsp import SAMPLE_RATE, STEP_SAMPLES
 from undertone_service.dsp.resample import Resampler
 from undertone_service.dsp.speech import ActiveStep, HeardStep, SpeechDetector
 from undertone_service.engine import Lane, Runner
 from undertone_service.protocol.labels import Role, Task
 from undertone_service.protocol.messages import (
-    ChannelMessageBase,
     ChannelSummary,
     Emotion,
+    Notice,
     Result,
+    ServerMessageBase,
     SpeakerChanged,
     SpeechEnded,
     SpeechStarted,
@@ -28,7 +29,7 @@ from undertone_service.protocol.messages import (
 )
 from undertone_service.protocol.options import STEP_SECONDS
 
-Timed = tuple[int, ChannelMessageBase]
+Timed = tuple[int, ServerMessageBase]
 """A message, and the step at whose end it was due."""
 
 
@@ -49,7 +50,9 @@ class ChannelSettings:
 class _Utterance:
     start: int
     total: SpeechSum
+    loudness: Loudness = field(default_factory=Loudness)
     started: bool = False
+    told_noisy: bool = False
 
 
 class Channel:
@@ -67,6 +70,7 @@ class Channel:
         self._confirmation = SpeechConfirmation(bundle.manifest)
         self._window = Window(settings.window)
         self._total = SpeechSum(bundle.manifest.statistics_size)
+        self._loudness = Loudness()
         self._emotions, width = _pool(bundle, "emotion")
         self._thirds = Thirds(width)
         self._utterance: _Utterance | None = None
@@ -83,7 +87,7 @@ class Channel:
 
     async def push(self, samples: NDArray[np.float32]) -> list[Timed]:
         """Hear f32[n] at the channel's own rate; return what there is to say."""
-        return await self._hear_all(self._detector.push(self._resampler.push(samples)))
+        return await self._hear_all(self._resampler.push(samples))
 
     async def finalize(self) -> list[Timed]:
         """End the open utterance now."""
@@ -92,13 +96,17 @@ class Channel:
 
     async def end(self) -> list[Timed]:
         """Hear what the filters hold back, and end the open utterance. Nothing can be pushed after it."""
-        rest = self._detector.push(self._resampler.flush()) + self._detector.flush()
-        return [*await self._hear_all(rest), *await self.finalize()]
+        messages = await self._hear_all(self._resampler.flush())
+        for step in self._detector.flush():
+            messages += await self._hear(step)
+        return [*messages, *await self.finalize()]
 
     async def summary(self, all_speech: float) -> ChannelSummary:
         """Sum up; ``all_speech`` is the net speech of all channels of the session, in seconds."""
         outputs, claimed = await self._answers(self._total, self._claimed())
-        answers = estimate(self._bundle.manifest, outputs, self._total.speech, self.tasks)
+        answers = estimate(
+            self._bundle.manifest, outputs, self._total.speech, self.tasks, self._loudness.snr_db
+        )
         speaker, identity = await self.voice.who(_voiceprint(claimed))
         return ChannelSummary(
             channel=self.settings.index,
@@ -114,10 +122,12 @@ class Channel:
             speaker_changes=self.voice.changes,
         )
 
-    async def _hear_all(self, steps: list[HeardStep]) -> list[Timed]:
+    async def _hear_all(self, samples: NDArray[np.float32]) -> list[Timed]:
         messages: list[Timed] = []
-        for step in steps:
-            messages += await self._hear(step)
+        # Step by step, so that the noise floor is that of the step, however much audio came at once.
+        for start in range(0, len(samples), STEP_SAMPLES):
+            for step in self._detector.push(samples[start : start + STEP_SAMPLES]):
+                messages += await self._hear(step)
         return messages
 
     async def _hear(self, heard: HeardStep) -> list[Timed]:
@@ -151,6 +161,8 @@ class Channel:
         wide = contribution.statistics.astype(np.float64)  # once, and not in each of the additions
         for total in (self._utterance.total, self._total, self.voice.total):
             total.add(wide, contribution.speech)
+        for loudness in (self._utterance.loudness, self._loudness):
+            loudness.add(contribution.level, self._detector.noise_floor, contribution.speech)
         self._window.add(contribution)
         self._thirds.add(contribution.index, wide[self._emotions], contribution.speech)
 
@@ -160,7 +172,8 @@ class Channel:
             return []
         end, speech = _seconds(last + 1), round(utterance.total.speech, 2)
         outputs, claimed = await self._answers(utterance.total, self._claimed())
-        answers = estimate(self._bundle.manifest, outputs, utterance.total.speech, self.tasks)
+        snr_db = utterance.loudness.snr_db
+        answers = estimate(self._bundle.manifest, outputs, utterance.total.speech, self.tasks, snr_db)
         speaker, identity = await self.voice.who(_voiceprint(claimed))
         channel, role = self.settings.index, self.settings.role
         ended = SpeechEnded(channel=channel, role=role, time=end, speech=speech)
@@ -189,7 +202,8 @@ class Channel:
                 changed = [self._speaker_changed(heard.index, score)]
                 claimed = outputs if self._claimed() else None
         speaker, identity = await self.voice.who(_voiceprint(claimed))
-        answers = estimate(self._bundle.manifest, outputs, window.speech, self.tasks)
+        snr_db = signal_to_noise(self._window.level, self._detector.noise_floor)
+        answers = estimate(self._bundle.manifest, outputs, window.speech, self.tasks, snr_db)
         result = Result(
             channel=self.settings.index,
             role=self.settings.role,
@@ -203,10 +217,24 @@ class Channel:
             speech=round(window.speech, 2),
             vad=heard.vad,
             gate_open=heard.gate_open,
-            level_db=_decibels(heard.level),
-            snr_db=self._snr(),
+            level_db=decibels(heard.level),
+            snr_db=snr_db,
         )
-        return [*changed, (heard.index, result)]
+        return [*changed, *self._noisy(heard.index, snr_db), (heard.index, result)]
+
+    def _noisy(self, index: int, snr_db: float | None) -> list[Timed]:
+        """Say, once an utterance, why there are no answers."""
+        utterance = self._utterance
+        if utterance is None or not utterance.started or utterance.told_noisy:
+            return []
+        if not noise_silences(self._bundle.manifest, self.tasks, snr_db):
+            return []
+        utterance.told_noisy = True
+        problem = f"The voice stands only {snr_db} dB above the noise: too little for answers that can be relied on."
+        remedy = "Speak closer to the microphone, or where it is quieter."
+        return [
+            (index, Notice(code="too_noisy", problem=problem, remedy=remedy, channel=self.settings.index))
+        ]
 
     def _speaker_changed(self, index: int, score: float) -> Timed:
         changed = SpeakerChanged(
@@ -227,9 +255,11 @@ class Channel:
         return [next(outputs) if total and total.speech else None for total in totals]
 
     async def _emotion_thirds(self) -> tuple[Emotion | None, ...]:
-        if Task.EMOTION not in self.tasks:
+        if Task.EMOTION not in self.tasks or Task.EMOTION not in self._bundle.manifest.tasks:
             return ()
-        if not self._total.speech:
+        if not self._total.speech or too_noisy(
+            self._loudness.snr_db, self._bundle.manifest.minimum_snr.emotion
+        ):
             return (None, None, None)
         thirds = self._thirds.thirds(self._detector.index)
         # The other pools are those of the whole session, and an empty third too: no head ever sees sums of nothing.
@@ -240,13 +270,11 @@ class Channel:
         outputs = await self._runner.answer(self._bundle, rows)
         enough = self._bundle.manifest.minimum_speech.emotion
         return tuple(
-            emotion(self._bundle.manifest, output) if third.speech and third.speech >= enough else None
+            emotion(self._bundle.manifest, output, third.speech)
+            if third.speech and third.speech >= enough
+            else None
             for third, output in zip(thirds, outputs, strict=True)
         )
-
-    def _snr(self) -> float | None:
-        floor, level = self._detector.noise_floor, self._window.level
-        return round(_decibels(level) - _decibels(floor), 1) if floor and level else None
 
 
 def _pool(bundle: Bundle, name: str) -> tuple[slice, int]:
@@ -265,7 +293,3 @@ def _voiceprint(outputs: Outputs | None) -> NDArray[np.float32] | None:
 
 def _seconds(steps: int) -> float:
     return round(steps * STEP_SECONDS, 1)
-
-
-def _decibels(level: float) -> float:
-    return round(20 * math.log10(max(level, 1e-6)), 1)

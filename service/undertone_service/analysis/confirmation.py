@@ -1,8 +1,10 @@
 """The encoder's last word on what is speech.
 
 VAD and gate let tones, music and noise through for much of their time. Every active step brings the share of its
-frames that the encoder calls speech; an utterance counts only once enough of its steps do, and a step only while the
-steps round it do. What came before the confirmation counts from then on, so that a late decision loses nothing.
+frames that the encoder calls speech. Noise is now and then taken for speech with doubt, and speech in noise is
+doubted too, but speech has sure moments: an utterance counts once some of its steps are surely speech, and then every
+step in which speech is likelier than not, while it is so round it. What came before the confirmation counts from then
+on, so that a late decision loses nothing.
 """
 
 from collections import deque
@@ -16,7 +18,8 @@ from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE
 from undertone_service.dsp.speech import ActiveStep
 
 _FRAME_SECONDS = FRAME_SAMPLES / SAMPLE_RATE
-_RECENT = 10  # steps over which the share is averaged, and that may wait for a confirmation
+_RECENT = 10  # steps over which the share is averaged and sure ones are counted, and that may wait for a confirmation
+_LIKELY = 0.5
 
 
 class SpeechConfirmation:
@@ -25,7 +28,7 @@ class SpeechConfirmation:
     def __init__(self, manifest: Manifest) -> None:
         self.confirmed = False
         """Whether the open utterance is speech."""
-        self._least_share = manifest.speech_share
+        self._sure = manifest.speech_share
         self._steps = manifest.confirm_steps
         self._shares: deque[float] = deque(maxlen=_RECENT)
         self._waiting: deque[Contribution] = deque(maxlen=_RECENT)
@@ -41,14 +44,13 @@ class SpeechConfirmation:
         frames = float(step.mask.sum())
         share = float(statistics[-1]) / frames
         self._shares.append(share)
-        around = sum(self._shares) / len(self._shares) >= self._least_share
-        counts = share >= self._least_share
+        around = sum(self._shares) / len(self._shares) >= _LIKELY
         contribution = Contribution(step.index, statistics, frames * _FRAME_SECONDS, level)
         if self.confirmed:
-            return [contribution] if counts and around else []
-        if counts:
+            return [contribution] if share >= _LIKELY and around else []
+        if share >= _LIKELY:
             self._waiting.append(contribution)
-        if not around or len(self._waiting) < self._steps:
+        if not around or sum(share >= self._sure for share in self._shares) < self._steps:
             return []
         self.confirmed = True
         released = list(self._waiting)

@@ -250,6 +250,9 @@ class Session:
         return self.warn("partial_sample", problem, "Send whole samples of all channels.")
 
     def _tagged(self, channel: Channel, timed: list[Timed]) -> list[tuple[int, int, ServerMessageBase]]:
+        for _, message in timed:
+            if isinstance(message, Notice):
+                self._warnings[message.code] += 1
         return [(step, channel.settings.index, message) for step, message in timed]
 
 

@@ -5,11 +5,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone_service.bundle.manifest import Manifest, VoiceCalibration
+from undertone_service.bundle.manifest import Manifest, VerificationThresholds, VoiceCalibration
 from undertone_service.protocol.labels import Decision
 from undertone_service.protocol.messages import Identity, Match, Speaker
 from undertone_service.store.voices import Gallery
 
+SETTLED_SPEECH = 10.0
+"""Net seconds from which on acceptance demands no more than ``accept``."""
 _CANDIDATES = 5
 
 
@@ -23,7 +25,21 @@ def log_likelihood_ratio(score: float, speech: float, calibration: VoiceCalibrat
 
 def score_to_probability(score: float, speech: float, calibration: VoiceCalibration, prior: float) -> float:
     """Return the probability that it is the same voice, at a stated prior (between 0 and 1)."""
-    logit = log_likelihood_ratio(score, speech, calibration) + math.log(prior / (1 - prior))
+    return _probability(log_likelihood_ratio(score, speech, calibration) + math.log(prior / (1 - prior)))
+
+
+def probability_to_accept(thresholds: VerificationThresholds, speech: float) -> float:
+    """Return the probability that acceptance demands after net seconds of speech: the more, the less was heard.
+
+    Early looks are many and rest on little, so that most false accepts of a session would be theirs.
+    """
+    if speech >= SETTLED_SPEECH or not thresholds.accept_per_log:
+        return thresholds.accept
+    early = thresholds.accept_per_log * math.log(SETTLED_SPEECH / max(speech, 0.1))
+    return _probability(math.log(thresholds.accept / (1 - thresholds.accept)) + early)
+
+
+def _probability(logit: float) -> float:
     return 1 / (1 + math.exp(-min(max(logit, -50.0), 50.0)))
 
 
@@ -32,7 +48,8 @@ class Verifier:
 
     ``voiceprint`` f32[V] of the claimed speaker, of unit length. A decision is taken on all net speech so far and
     held with hysteresis: what was accepted falls back only below ``release``, what was rejected is taken back
-    only by reaching ``accept``. Thresholds stand for the error of a whole session, looked at every hop.
+    only by acceptance (``probability_to_accept``). Thresholds stand for the error of a whole session, looked at
+    every hop.
     """
 
     def __init__(
@@ -54,7 +71,7 @@ class Verifier:
         score = float(voiceprint @ self._voiceprint)
         probability = score_to_probability(score, speech, self._calibration, self._prior)
         if speech >= self._thresholds.minimum_speech:
-            self._decision = self._decide(probability)
+            self._decision = self._decide(probability, speech)
         return Speaker(
             id=self.speaker,
             score=round(score, 4),
@@ -63,8 +80,8 @@ class Verifier:
             speech=round(speech, 2),
         )
 
-    def _decide(self, probability: float) -> Decision:
-        if probability >= self._thresholds.accept:
+    def _decide(self, probability: float, speech: float) -> Decision:
+        if probability >= probability_to_accept(self._thresholds, speech):
             return Decision.ACCEPTED
         if probability <= self._thresholds.reject:
             return Decision.REJECTED

@@ -41,6 +41,10 @@ class VerificationThresholds(_Part):
     """Decisions on the probability at a prior of 0.5, chosen for the error of whole sessions on ``valid``."""
 
     accept: float = 0.95
+    accept_per_log: float = Field(
+        default=0.0,
+        description="log odds demanded on top of ``accept``, times ln(10 / s), before s = 10 net seconds",
+    )
     reject: float = 0.02
     release: float = Field(default=0.5, description="an accepted claim falls back to undecided below this")
     minimum_speech: float = Field(default=1.5, description="net seconds before any decision")
@@ -53,12 +57,24 @@ class VerificationThresholds(_Part):
 
 
 class Calibration(_Part):
-    """Raw outputs to honest answers; fitted on the valid split."""
+    """Raw outputs to honest answers, by net seconds of speech s held to ``speech_range``; fitted on ``valid``.
+
+    temperature T(s) = temperature * s ** per_log (Guo et al. 2017, section 4.2, for each length); years =
+    age_offset + age_slope * output; the interval runs from years + age_low * w to years + age_high * w, with
+    w = exp(age_width_per_log * ln s + age_width_per_decade * (years - 40) / 10) (split conformal, Lei et al. 2018).
+    """
 
     emotion_temperature: float = 1.0
+    emotion_temperature_per_log: float = 0.0
     gender_temperature: float = 1.0
+    gender_temperature_per_log: float = 0.0
+    age_slope: float = 1.0
+    age_offset: float = 0.0
     age_low: float = Field(default=-8.0, description="years from the estimate to the interval's lower end")
     age_high: float = Field(default=12.0, description="years from the estimate to the interval's upper end")
+    age_width_per_log: float = 0.0
+    age_width_per_decade: float = 0.0
+    speech_range: tuple[float, float] = (0.5, 10.0)
     voice: VoiceCalibration = VoiceCalibration()
 
 
@@ -69,6 +85,14 @@ class MinimumSpeech(_Part):
     gender: float = 0.3
     age: float = 0.5
     voiceprint: float = 0.5
+
+
+class MinimumSnr(_Part):
+    """Speech over noise in dB, as the service estimates it, below which a task answers null; None: at any."""
+
+    emotion: float | None = None
+    gender: float | None = None
+    age: float | None = None
 
 
 class Manifest(_Part):
@@ -93,6 +117,7 @@ class Manifest(_Part):
     speech_share: float = Field(default=0.6, description="least mean speech output of what counts as speech")
     confirm_steps: int = Field(default=4, description="steps of speech that make an utterance")
     minimum_speech: MinimumSpeech = MinimumSpeech()
+    minimum_snr: MinimumSnr = MinimumSnr()
     calibration: Calibration = Calibration()
     verification: VerificationThresholds = VerificationThresholds()
     opset: int
