@@ -18,10 +18,11 @@ from undertone_models.data.clips import Clip
 from undertone_models.networks.streaming import StreamingNetwork
 from undertone_models.teachers.pretrained import SIZE
 from undertone_models.teachers.voices import TaughtVoices
-from undertone_models.training.batches import examples
+from undertone_models.training.batches import Batch, Batches, examples
 from undertone_models.training.corpus import Corpus, gather, measure_corpus_mean, sequence
 from undertone_models.training.loop import CHECKPOINT, METRICS, Training, load_network, read_checkpoint
 from undertone_models.training.settings import TrainSettings
+from undertone_models.training.team import Team
 from undertone_models.training.validate import pairwise_eer, validate
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
@@ -123,6 +124,21 @@ def test_a_finished_run_stays_as_it_is(corpus: Corpus, finished: Path) -> None:
     assert rows(finished) == metrics
     for name, weights in before["network"].items():
         torch.testing.assert_close(after["network"][name], weights, rtol=0, atol=0)
+
+
+def test_each_process_has_its_own_part_of_a_batch_of_the_same_length(corpus: Corpus) -> None:
+    labelled, _ = examples(corpus.train)
+    settings = replace(TINY.sampling, batch=8)
+
+    def part(team: Team) -> Batch:
+        return Batches(
+            labelled, corpus.cache, corpus.noises, None, settings, seed=3, stop=9, team=team
+        ).make(4)  # fmt: skip
+
+    whole, first, second = part(Team()), part(Team(0, 2)), part(Team(1, 2))
+    assert len(first.speaker) == len(second.speaker)
+    assert abs(2 * len(first.speaker) - len(whole.speaker)) <= 1
+    assert first.samples.shape != second.samples.shape or not torch.equal(first.samples, second.samples)
 
 
 def test_learning_lowers_the_losses(corpus: Corpus, tmp_path: Path) -> None:
@@ -242,7 +258,7 @@ def test_the_command_trains_and_resumes(
     handlers = list(logging.getLogger().handlers)
     words = ["train", "streaming", "--data", f"labels={folder / 'labels.csv'}", "--name", "small"]
     small = [
-        "workers=0", "warm_up=2", "validate_every=2", "validation_clips=2", "sampling.batch=2",
+        "processes=1", "workers=0", "warm_up=2", "validate_every=2", "validation_clips=2", "sampling.batch=2",
         "sampling.crop_seconds=[0.6]", "network.stem_channels=[4, 4]", "network.width=24", "network.hidden=24",
         "network.dilations=[1]", "network.voiceprint=16", "network.head=16",
     ]  # fmt: skip

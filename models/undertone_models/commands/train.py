@@ -5,8 +5,15 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from undertone_models.training.corpus import Corpus
+    from undertone_models.training.settings import TrainSettings
+    from undertone_models.training.team import Team
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,15 +55,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run, refuse=parser.error)
 
 
+@dataclass(frozen=True)
+class _Sources:
+    """What a run learns from: arguments of the command, for each of its processes."""
+
+    data: list[str]
+    noise: Path | None
+    without: list[str]
+    teacher: Path | None
+    start: Path | None
+
+
 def run(args: argparse.Namespace) -> int:
     """Train, with a log beside the checkpoints."""
-    from undertone_models.data.corpora import read_corpora
-    from undertone_models.data.licences import commercial_clips, commercial_noises
-    from undertone_models.data.noise import read_noises
-    from undertone_models.teachers.voices import TaughtVoices
-    from undertone_models.training.corpus import gather
-    from undertone_models.training.loop import Training
     from undertone_models.training.settings import load_settings
+    from undertone_models.training.team import work_as_team
 
     settings = load_settings(args.recipe, args.overrides)
     if args.commercial:
@@ -67,21 +80,41 @@ def run(args: argparse.Namespace) -> int:
         args.refuse("--commercial takes no --teacher and no --start: their data is not known to allow it")
     folder = runs_folder() / (args.name or args.recipe + "-commercial" * settings.commercial)
     folder.mkdir(parents=True, exist_ok=True)
+    sources = _Sources(args.data, args.noise, args.without, args.teacher, args.start)
     with _log_to(folder / "train.log"):
-        clips, rejected = read_corpora(args.data)
-        clips = [clip for clip in clips if clip.corpus not in args.without]
-        noises = read_noises(args.noise) if args.noise else []
-        if settings.commercial:
-            clips, noises = commercial_clips(clips), commercial_noises(noises)
-        corpus = gather(clips, noises)
-        for fault in rejected + corpus.cache.rejected:
+        corpus = _gather(sources, settings)
+        for fault in corpus.cache.rejected:
             logging.warning("skipped %s: %s", fault.path, fault.reason)
         logging.info(
             "%d clips to train on, %d to validate on; run %s", len(corpus.train), len(corpus.valid), folder
         )
-        voices = TaughtVoices.read(args.teacher) if args.teacher else None
-        Training(settings, corpus, folder, voices, args.start).run()
+        work_as_team(settings.processes, partial(_train, sources, settings, folder))
     return 0
+
+
+def _gather(sources: _Sources, settings: "TrainSettings") -> "Corpus":
+    """Read and decode; what is decoded once is read from the cache by whoever gathers again."""
+    from undertone_models.data.corpora import read_corpora
+    from undertone_models.data.licences import commercial_clips, commercial_noises
+    from undertone_models.data.noise import read_noises
+    from undertone_models.training.corpus import gather
+
+    clips, rejected = read_corpora(sources.data)
+    for fault in rejected:
+        logging.warning("skipped %s: %s", fault.path, fault.reason)
+    clips = [clip for clip in clips if clip.corpus not in sources.without]
+    noises = read_noises(sources.noise) if sources.noise else []
+    if settings.commercial:
+        clips, noises = commercial_clips(clips), commercial_noises(noises)
+    return gather(clips, noises)
+
+
+def _train(sources: _Sources, settings: "TrainSettings", folder: Path, team: "Team") -> None:
+    from undertone_models.teachers.voices import TaughtVoices
+    from undertone_models.training.loop import Training
+
+    voices = TaughtVoices.read(sources.teacher) if sources.teacher else None
+    Training(settings, _gather(sources, settings), folder, voices, sources.start, team).run()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from undertone_models.teachers.pretrained import SIZE as TAUGHT
 from undertone_models.teachers.voices import TaughtVoices
 from undertone_models.training.augment import Augmenter, cut
 from undertone_models.training.synthetic_noise import synthetic_noise
+from undertone_models.training.team import Team
 from undertone_service.dsp import FRAMES_PER_STEP, SAMPLE_RATE, STEP_SAMPLES
 from undertone_service.dsp.speech import active_steps
 from undertone_service.protocol.labels import EMOTIONS, GENDERS
@@ -139,7 +140,8 @@ def _pick(cumulative: NDArray[np.float64], random: np.random.Generator) -> int:
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches. Batch ``i`` depends on the seed and ``i`` alone, whatever the number of workers."""
+    """Batches, or this process' part of each. Part ``p`` of batch ``i`` depends on the seed, ``i`` and ``p`` alone,
+    whatever the number of workers."""
 
     def __init__(
         self,
@@ -152,6 +154,7 @@ class Batches(IterableDataset[Batch]):
         seed: int,
         start: int = 0,
         stop: int,
+        team: Team | None = None,
     ) -> None:
         self._labelled = labelled
         self._sampler = Sampler(labelled, settings)
@@ -161,6 +164,7 @@ class Batches(IterableDataset[Batch]):
         self._settings = settings
         self._seed = seed
         self._range = (start, stop)
+        self._team = team or Team()
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
@@ -169,11 +173,14 @@ class Batches(IterableDataset[Batch]):
             yield self.make(index)
 
     def make(self, index: int) -> Batch:
-        """Return one batch."""
-        random = np.random.default_rng((self._seed, index))
-        seconds = float(random.choice(self._settings.crop_seconds))
+        """Return one batch, or this process' part of it."""
+        # Parts are cut to the same length, so that nobody waits for another.
+        lengths = self._settings.crop_seconds
+        seconds = float(np.random.default_rng((self._seed, index)).choice(lengths))
+        random = np.random.default_rng((self._seed, index, self._team.rank))
         # As much audio in every batch, so that short crops do not waste the machine.
-        size = round(self._settings.batch * min(2.0, float(np.mean(self._settings.crop_seconds)) / seconds))
+        whole = self._settings.batch * min(2.0, float(np.mean(lengths)) / seconds)
+        size = max(round(whole / self._team.size), 1)
         crops: list[_Crop] = []
         while len(crops) < size:
             crop = self._crop(self._sampler.draw(seconds, random), seconds, random)

@@ -27,6 +27,7 @@ from undertone_models.training.corpus import Corpus, measure_corpus_mean
 from undertone_models.training.losses import AngularMargin, Student, task_losses
 from undertone_models.training.settings import TrainSettings
 from undertone_models.training.spectral_mask import SpectralMask
+from undertone_models.training.team import Team
 from undertone_models.training.validate import validate
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
@@ -46,6 +47,7 @@ class Training:
         folder: Path,
         voices: TaughtVoices | None = None,
         start: Path | None = None,
+        team: Team | None = None,
     ) -> None:
         if not corpus.train:
             raise UndertoneError(
@@ -67,6 +69,7 @@ class Training:
         self.margin = AngularMargin(settings.network.voiceprint, len(self.speakers), settings.loss.scale)
         self.student = Student(settings.network.voiceprint, _mean_voice(self.labelled))
         self._start = start
+        self._team = team or Team()
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
             [*self.network.parameters(), *self.margin.parameters(), *self.student.parameters()],
@@ -87,15 +90,17 @@ class Training:
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             TextColumn("{task.fields[losses]}"),
         ]  # fmt: skip
-        with Progress(*columns, refresh_per_second=1) as progress:
+        with Progress(*columns, refresh_per_second=1, disable=not self._team.leads) as progress:
             bar = progress.add_task("Training", total=self.settings.steps, completed=self.step, losses="")
             for batch in self._batches():
                 started = time.monotonic()
                 losses = self._train(batch)
                 shown = " ".join(f"{name} {value:.2f}" for name, value in losses.items())
                 progress.update(bar, completed=self.step, losses=shown)
-                self._record(losses, time.monotonic() - started)
-        self.save()
+                if self._team.leads:
+                    self._record(losses, time.monotonic() - started)
+        if self._team.leads:
+            self.save()
 
     def restore(self) -> None:
         """Continue from the checkpoint.
@@ -121,8 +126,8 @@ class Training:
         self.margin.load_state_dict(saved["margin"])
         self.student.load_state_dict(saved["student"])
         self.optimiser.load_state_dict(saved["optimiser"])
-        torch.set_rng_state(saved["random"])
-        self._forget_later_metrics()
+        if self._team.leads:
+            self._forget_later_metrics()
         log.info("resumed at step %d", self.step)
 
     def begin_from(self, checkpoint: Path) -> None:
@@ -170,7 +175,6 @@ class Training:
                 "margin": self.margin.state_dict(),
                 "student": self.student.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
-                "random": torch.get_rng_state(),
             },
             partial,
         )
@@ -190,7 +194,7 @@ class Training:
         augmenter = Augmenter(settings.augment, self.corpus.noises, self.corpus.responses)
         batches = Batches(
             self.labelled, self.corpus.cache, self.corpus.noises, augmenter, settings.sampling,
-            seed=settings.seed, start=self.step, stop=settings.steps,
+            seed=settings.seed, start=self.step, stop=settings.steps, team=self._team,
         )  # fmt: skip
         prefetch = 4 if settings.workers else None
         return iter(
@@ -199,9 +203,6 @@ class Training:
                 batch_size=None,
                 num_workers=settings.workers,
                 prefetch_factor=prefetch,
-                # Of its own: else a loader takes a number from the generator that dropout uses, and a resumed
-                # run would differ from one that was never stopped.
-                generator=torch.Generator(),
             )
         )
 
@@ -209,10 +210,13 @@ class Training:
         settings = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
+        # Dropout and hidden bands depend on seed, step and process alone: a resumed run equals one never stopped.
+        torch.manual_seed((settings.seed * settings.steps + self.step) * self._team.size + self._team.rank)
         losses = self._losses(batch)
         total: Tensor = sum((getattr(settings.loss, n) * loss for n, loss in losses.items()), torch.zeros(()))
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
+        self._team.average_gradients(p for group in self.optimiser.param_groups for p in group["params"])
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_norm)
         if torch.isfinite(norm):
             self.optimiser.step()

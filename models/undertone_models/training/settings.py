@@ -35,6 +35,9 @@ class TrainSettings:
     validation_clips: int = 500
     checkpoint_every: int = 100
     workers: int = 1
+    """Processes that make batches; 0: those that train."""
+    processes: int = 1
+    """Processes that train, a part of each batch on one core each; 1: all cores on the whole batch."""
     unsure_gender: tuple[str, ...] = ("wuw2_telephone",)
     """Corpora whose sex labels are too often wrong to learn from."""
     commercial: bool = False
