@@ -196,3 +196,22 @@ def test_the_network_as_trained_keeps_its_budget() -> None:
     assert sum(torch.Size(s).numel() for s in network.encoder.cache_shapes) == (
         network.encoder.state_size - NORMALISER_SIZE - CONTEXT
     )
+
+
+@pytest.mark.parametrize("past", [0.0, 40.0, 900.0, 5000.0])
+def test_the_normaliser_takes_many_steps_as_it_takes_one_by_one(
+    network: StreamingNetwork, past: float
+) -> None:
+    random = torch.Generator().manual_seed(2)
+    power = torch.rand(3, 12, 10, 80, generator=random) ** 4
+    speech = (torch.rand(3, 12, 5, generator=random) > 0.4).float()
+    speech[1, :3] = 0  # begins with silence
+    state = torch.randn(3, 82, generator=random) * 0.3
+    state[:, 0] = past
+    normaliser, expected, known = network.encoder.normaliser, [], state
+    for step in range(12):
+        view, known = normaliser(power[:, step], speech[:, step], known)
+        expected.append(view)
+    views, after = normaliser.sequence(power, speech, state)
+    torch.testing.assert_close(views, torch.stack(expected, dim=1), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(after, known, rtol=1e-4, atol=1e-4)

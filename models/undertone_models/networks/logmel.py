@@ -112,3 +112,30 @@ class Normaliser(nn.Module):
         mean = state[:, 2:] + count / (seen + _PRIOR) * (step_mean - state[:, 2:])
         views = torch.stack([spectrum, spectrum - mean.unsqueeze(1)], dim=2) / self.scale
         return views, torch.cat([seen, level, mean], dim=1)
+
+    def sequence(self, power: Tensor, speech: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Advance T steps: power f32[B, T, 10, 80], speech f32[B, T, 5], state f32[B, 82] -> f32[B, T, 10, 2, 80].
+
+        As long as nothing is forgotten, running means are running sums over counts, of all steps at once.
+        """
+        weight = speech.repeat_interleave(2, dim=2)
+        count = weight.sum(dim=2)
+        past = torch.clamp(state[:, :1], max=_MEMORY)
+        seen = past + count.cumsum(dim=1)
+        if float(seen.max()) > _MEMORY:
+            return self._step_by_step(power, speech, state)
+        energy = torch.log(power.mean(dim=3) + _POWER_FLOOR)
+        level = past * state[:, 1:2] + (weight * energy).sum(dim=2).cumsum(dim=1)
+        level = torch.where(seen > 0, level / torch.clamp(seen, min=1.0), state[:, 1:2])
+        spectrum = torch.log(power * torch.exp(-level)[:, :, None, None] + _RELATIVE_FLOOR) - self.corpus_mean
+        total = (weight.unsqueeze(3) * spectrum).sum(dim=2).cumsum(dim=1)
+        mean = (state[:, None, 2:] * (past + _PRIOR).unsqueeze(2) + total) / (seen + _PRIOR).unsqueeze(2)
+        views = torch.stack([spectrum, spectrum - mean.unsqueeze(2)], dim=3) / self.scale
+        return views, torch.cat([seen[:, -1:], level[:, -1:], mean[:, -1]], dim=1)
+
+    def _step_by_step(self, power: Tensor, speech: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        views = []
+        for step in range(power.shape[1]):
+            view, state = self(power[:, step], speech[:, step], state)
+            views.append(view)
+        return torch.stack(views, dim=1), state

@@ -55,11 +55,7 @@ def spectral_views(
     context = torch.roll(samples[:, :, -CONTEXT:], 1, dims=1) * ~first.unsqueeze(2)
     power = encoder.logmel(torch.cat([context, samples], dim=2).flatten(0, 1))
     power = power.reshape(*mask.shape[:2], *power.shape[1:])
-    views = []
-    for step in range(samples.shape[1]):
-        view, normaliser = encoder.normaliser(power[:, step], mask[:, step], normaliser)
-        views.append(view)
-    return torch.stack(views, dim=1), normaliser
+    return encoder.normaliser.sequence(power, mask, normaliser)
 
 
 def utterance_rows(first: Tensor, heard: Tensor) -> Tensor:
