@@ -17,6 +17,7 @@ from tests.small_corpus import write_clips
 from tests.tiny_bundle import NAME
 from tests.voices import SAMPLE_RATE, conversation, silence, voice
 from undertone_export.commands import nonspeech as command
+from undertone_export.evaluation.keeping import TEST_LOG
 from undertone_export.evaluation.report import Section, read_report
 from undertone_export.nonspeech import (
     Listened,
@@ -166,7 +167,7 @@ def test_the_command_writes_a_section_and_notes_a_look_at_the_test_split(
     monkeypatch.setattr("undertone_export.nonspeech.SECONDS", 1.0)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models").mkdir()
-    log = tmp_path / command.TEST_LOG
+    log = tmp_path / TEST_LOG
     log.write_text("date,digest,command\n")
     table = write_noise_table(tmp_path)
     soundfile.write(tmp_path / "a.wav", voice(2.0), SAMPLE_RATE)

@@ -14,6 +14,7 @@ from tests.small_corpus import VALID, cache_in, write_clips
 from tests.tiny_bundle import NAME
 from tests.voices import SAMPLE_RATE, conversation, voice
 from undertone_client.command_line import main
+from undertone_export.evaluation.keeping import TEST_LOG
 from undertone_export.evaluation.report import Section, read_report
 from undertone_export.looks import Look, Outcome, decide, watch
 from undertone_export.rolling import IMPOSTORS, RollingTrial, Session, stage
@@ -205,6 +206,9 @@ def test_the_command_prints_and_writes_the_table(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    TEST_LOG.parent.mkdir()
+    TEST_LOG.touch()
     clips = []
     for number in range(2):
         for take in range(3):
@@ -224,3 +228,6 @@ def test_the_command_prints_and_writes_the_table(
     searched = read_report(tmp_path / "identification.json")
     assert isinstance(searched, Section)
     assert [(row["voices"], row["mated probes"], row["other probes"]) for row in searched.rows] == [(1, 2, 2)]
+    noted = TEST_LOG.read_text().splitlines()
+    assert noted[0] == "date,digest,command"
+    assert [line.split(",")[1] for line in noted[1:]] == [bundle.manifest.digest] * 2

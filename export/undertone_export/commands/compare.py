@@ -38,9 +38,10 @@ def run(args: argparse.Namespace) -> int:
         UndertoneError: ``bad_request`` where there is no such Python, or files of the trials are missing.
     """
     from undertone_export.commands.evaluate import open_bundle
-    from undertone_export.commands.nonspeech import save
     from undertone_export.compare import PEER, compare, score_both
     from undertone_export.evaluation.conditions import Conditions, read_conditions
+    from undertone_export.evaluation.keeping import keep, typed
+    from undertone_export.evaluation.report import Section
     from undertone_models.data.corpora import read_corpora
     from undertone_models.data.trials import read_trials
 
@@ -59,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
     )
     title = f"Verification beside {PEER}" + (f", {through}" if conditions.names else "")
     looked = any("test" in str(row["split"]) for row in rows)
-    save("comparison", title, bundle, args, text, rows, test=looked)
+    manifest = bundle.manifest
+    text = f"Bundle {manifest.name}, digest {manifest.digest[:12]}. {text}"
+    section = Section(kind="comparison", title=title, command=typed(), text=text, rows=tuple(rows))
+    keep(section, manifest.digest, args.json, test=looked)
     return 0
 
 

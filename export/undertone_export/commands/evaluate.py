@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from undertone_export.evaluation.report import Evaluation
     from undertone_service.bundle.streaming import Bundle
 
-TEST_LOG = Path("models", "TEST_LOG.csv")
 _FILE_WIDTH = 120
 
 
@@ -47,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw the measurements (PNG)")
     parser.add_argument(
         "--log", type=Path, metavar="FILE",
-        help=f"where looks at the test split are noted (default: {TEST_LOG.as_posix()}, where there is one)",
+        help="where looks at the test split are noted (default: models/TEST_LOG.csv, where there is one)",
     )  # fmt: skip
     parser.add_argument("--results", type=Path, metavar="FILE", help="write a results page, with --from")
     parser.add_argument(
@@ -76,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
 def measure(args: argparse.Namespace) -> int:
     """Measure a bundle, print the tables, save what was asked for."""
     from undertone_export.evaluation.evaluate import evaluate
+    from undertone_export.evaluation.keeping import TEST_LOG, note_look
 
     log = args.log or (TEST_LOG if TEST_LOG.is_file() else None)
     for file in filter(None, (args.json, log)):
@@ -83,7 +83,8 @@ def measure(args: argparse.Namespace) -> int:
     bundle = open_bundle(args.bundle)
     evaluated = evaluate(bundle, read_material(args), args.split, command(args))
     if log and args.split == "test":
-        log_test(log, evaluated.report)
+        report = evaluated.report
+        note_look(log, report.date, report.digest, report.command)
     if args.json:
         args.json.write_text(evaluated.report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     if args.plots:
@@ -153,18 +154,6 @@ def _paths(args: argparse.Namespace, *options: str) -> list[str]:
 
     given = [(option, path) for option in options if (path := getattr(args, option))]
     return [word for option, path in given for word in (f"--{option}", shown(path))]
-
-
-def log_test(path: Path, report: "Evaluation") -> None:
-    """Note a look at the test split: whoever looks often enough has trained on it."""
-    import csv
-
-    fresh = not path.exists() or not path.stat().st_size
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(("date", "digest", "command"))
-        writer.writerow((report.date, report.digest, report.command))
 
 
 def print_tables(report: "Evaluation") -> None:

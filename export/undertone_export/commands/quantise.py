@@ -22,14 +22,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Quantise, then compare with the old bundle on other recordings than those that scales were measured on."""
-    import json
-    import sys
     from dataclasses import asdict
 
     import numpy as np
 
     from undertone_export.card import quantised_card
     from undertone_export.comparison import compare
+    from undertone_export.evaluation.keeping import keep, typed
+    from undertone_export.evaluation.report import Section
     from undertone_export.quantise import quantise
     from undertone_models.data.audio import AudioCache
     from undertone_models.data.corpora import read_corpora
@@ -49,16 +49,15 @@ def run(args: argparse.Namespace) -> int:
         quantised_card(card, bundle.manifest, manifest, comparison), encoding="utf-8"
     )
     print(f"{folder}: {comparison}")
-    if args.json:
-        section = {
-            "kind": "quantised",
-            "title": f"{manifest.name} beside {bundle.manifest.name}",
-            "text": (
-                f"Ratios of the 8-bit bundle (digest `{manifest.digest[:16]}`) to the 32-bit one, and the largest "
-                f"differences between their answers on recordings of `valid`. One thread; runs interleaved, median."
-            ),
-            "rows": [asdict(comparison)],
-            "command": f"undertone {' '.join(sys.argv[1:])}",
-        }
-        args.json.write_text(json.dumps(section, indent=1) + "\n", encoding="utf-8")
+    section = Section(
+        kind="quantised",
+        title=f"{manifest.name} beside {bundle.manifest.name}",
+        command=typed(),
+        text=(
+            f"Ratios of the 8-bit bundle (digest `{manifest.digest[:16]}`) to the 32-bit one, and the largest "
+            f"differences between their answers on recordings of `valid`. One thread; runs interleaved, median."
+        ),
+        rows=(asdict(comparison),),
+    )
+    keep(section, manifest.digest, args.json, test=False)
     return 0

@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Enrol, verify or search, and print the outcomes."""
+    from undertone_export.evaluation.keeping import keep
     from undertone_models.data.corpora import read_corpora
     from undertone_service.bundle.streaming import Bundle
 
@@ -41,15 +42,12 @@ def run(args: argparse.Namespace) -> int:
     bundle = Bundle(args.bundle)
     clips = read_corpora(args.data)[0]
     section = _identify(bundle, clips, args) if args.identify else _verify(bundle, clips, args)
-    print(section.text)
-    for row in section.rows:
-        print("  ".join(f"{name}: {value}" for name, value in row.items()))
-    if args.json:
-        args.json.write_text(section.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    keep(section, bundle.manifest.digest, args.json, test=args.split == "test")
     return 0
 
 
 def _verify(bundle: "Bundle", clips: "list[Clip]", args: argparse.Namespace) -> "Section":
+    from undertone_export.evaluation.keeping import typed
     from undertone_export.evaluation.report import Section
     from undertone_export.rolling import IMPOSTORS, stage
     from undertone_export.rolling_report import plot, report
@@ -72,12 +70,11 @@ def _verify(bundle: "Bundle", clips: "list[Clip]", args: argparse.Namespace) -> 
         f"change of speaker was reported in {changes} of {len(genuine)} sessions, each of one person."
     )
     rows = tuple(report(trial, bundle.manifest))
-    return Section(
-        kind="rolling", title="Rolling verification, live", command=_command(), text=text, rows=rows
-    )
+    return Section(kind="rolling", title="Rolling verification, live", command=typed(), text=text, rows=rows)
 
 
 def _identify(bundle: "Bundle", clips: "list[Clip]", args: argparse.Namespace) -> "Section":
+    from undertone_export.evaluation.keeping import typed
     from undertone_export.evaluation.report import Section
     from undertone_export.identification import FPIR, fnir, rank_one, search
     from undertone_export.rolling import ENROLMENTS, by_speaker
@@ -108,15 +105,8 @@ def _identify(bundle: "Bundle", clips: "list[Clip]", args: argparse.Namespace) -
         "rank 1 %": shown(rank_one(found)),
     }
     title = f"Identification among {found.gallery} voices"
-    return Section(kind="identification", title=title, command=_command(), text=text, rows=(row,))
+    return Section(kind="identification", title=title, command=typed(), text=text, rows=(row,))
 
 
 def _subject(bundle: "Bundle", args: argparse.Namespace) -> str:
     return f"Bundle {bundle.manifest.name}, digest {bundle.manifest.digest[:12]}, split `{args.split}`."
-
-
-def _command() -> str:
-    import shlex
-    import sys
-
-    return shlex.join(["undertone", *sys.argv[1:]])
