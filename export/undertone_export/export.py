@@ -23,7 +23,7 @@ from undertone_models.data.clips import Clip
 from undertone_models.data.licences import commercial_clips, commercial_noises
 from undertone_models.data.noise import Noise
 from undertone_models.data.trials import Trial
-from undertone_models.training.loop import load_network, read_checkpoint
+from undertone_models.training.checkpoints import load_network, read_checkpoint
 from undertone_service.bundle.manifest import Licence, Manifest
 from undertone_service.bundle.streaming import Bundle
 

@@ -81,7 +81,7 @@ def plot(trial: RollingTrial, manifest: Manifest, folder: Path) -> Path:
 
 
 def _rate(outcomes: Sequence[Outcome], genuine: bool, seconds: float) -> float:
-    wrong = [o.accepted_by(seconds) is not genuine for o in outcomes if o.heard >= seconds]
+    wrong = [o.accepted_by(seconds) != genuine for o in outcomes if o.heard >= seconds]
     return 100 * float(np.mean(wrong)) if wrong else float("nan")
 
 

@@ -16,8 +16,9 @@ from undertone_export.parity import TOLERANCE, Parity
 from undertone_export.recordings import answer_sums, sum_recordings
 from undertone_models.data.clips import Clip
 from undertone_models.data.trials import write_trials
+from undertone_models.training.checkpoints import CHECKPOINT, load_network
 from undertone_models.training.corpus import gather
-from undertone_models.training.loop import CHECKPOINT, Training, load_network
+from undertone_models.training.loop import Training
 from undertone_service.bundle.library import BundleLibrary
 from undertone_service.bundle.manifest import Manifest
 

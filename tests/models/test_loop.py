@@ -19,8 +19,9 @@ from undertone_models.networks.streaming import StreamingNetwork
 from undertone_models.teachers.pretrained import SIZE
 from undertone_models.teachers.voices import TaughtVoices
 from undertone_models.training.batches import Batch, Batches, examples
+from undertone_models.training.checkpoints import CHECKPOINT, load_network, read_checkpoint
 from undertone_models.training.corpus import Corpus, gather, measure_corpus_mean, sequence
-from undertone_models.training.loop import CHECKPOINT, METRICS, Training, load_network, read_checkpoint
+from undertone_models.training.loop import METRICS, Training
 from undertone_models.training.settings import TrainSettings
 from undertone_models.training.team import Team
 from undertone_models.training.validate import pairwise_eer, validate

@@ -26,8 +26,9 @@ from undertone_models.protocols.ravdess_folds import RAVDESS_FOLDS
 from undertone_models.protocols.report import accuracy, average_recall, guessing, interval, report
 from undertone_models.protocols.rounds import PROTOCOLS, Round, emotional
 from undertone_models.protocols.running import ANSWERS, Outcome
+from undertone_models.training.checkpoints import CHECKPOINT, read_checkpoint
 from undertone_models.training.corpus import gather
-from undertone_models.training.loop import CHECKPOINT, Training, read_checkpoint
+from undertone_models.training.loop import Training
 from undertone_models.training.settings import load_settings
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.labels import EMOTIONS

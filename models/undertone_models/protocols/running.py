@@ -14,8 +14,9 @@ from undertone_models.data.clips import Clip
 from undertone_models.data.noise import Noise
 from undertone_models.protocols.answers import Answer, answer_clips
 from undertone_models.protocols.rounds import Round
+from undertone_models.training.checkpoints import CHECKPOINT, load_network, read_checkpoint
 from undertone_models.training.corpus import Corpus, gather
-from undertone_models.training.loop import CHECKPOINT, METRICS, Training, load_network, read_checkpoint
+from undertone_models.training.loop import METRICS, Training
 from undertone_models.training.settings import TrainSettings
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 

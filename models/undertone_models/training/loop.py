@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from undertone_models.networks.sequences import encode_sequences
-from undertone_models.networks.streaming import StreamingNetwork, StreamingSettings, moments
+from undertone_models.networks.streaming import StreamingNetwork, moments
 from undertone_models.teachers.pretrained import SIZE as TAUGHT
 from undertone_models.teachers.voices import TaughtVoices
 from undertone_models.training.augment import Augmenter
 from undertone_models.training.batches import Batch, Batches, Example, examples
+from undertone_models.training.checkpoints import CHECKPOINT, read_checkpoint
 from undertone_models.training.corpus import Corpus, measure_corpus_mean
 from undertone_models.training.losses import AngularMargin, Student, task_losses
 from undertone_models.training.settings import TrainSettings
@@ -33,7 +33,6 @@ from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 log = logging.getLogger(__name__)
 TASKS = ("emotion", "gender", "age", "speaker", "taught", "speech")
-CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.csv"
 
 
@@ -281,32 +280,3 @@ def _mean_voice(labelled: Sequence[Example]) -> Tensor:
     if not by_speaker:
         return torch.zeros(TAUGHT)
     return torch.from_numpy(np.mean(np.stack(list(by_speaker.values())), axis=0, dtype=np.float64)).float()
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return what ``Training.save`` wrote.
-
-    Raises:
-        UndertoneError: ``bad_request`` where the file is no checkpoint.
-    """
-    try:
-        saved: dict[str, Any] = torch.load(path, weights_only=True)
-        saved["settings"]["network"]
-    except (OSError, RuntimeError, EOFError, UnpicklingError, KeyError, TypeError) as error:
-        raise UndertoneError(
-            ErrorCode.BAD_REQUEST, f"{path} cannot be read as a checkpoint ({type(error).__name__}).",
-            f"Give the {CHECKPOINT} of a run, as `undertone train` writes it.",
-        ) from None  # fmt: skip
-    return saved
-
-
-def load_network(checkpoint: Path) -> StreamingNetwork:
-    """Return the averaged network of a checkpoint, ready to evaluate or export.
-
-    Raises:
-        UndertoneError: ``bad_request`` where the file is no checkpoint.
-    """
-    saved = read_checkpoint(checkpoint)
-    network = StreamingNetwork(StreamingSettings(**saved["settings"]["network"]))
-    network.load_state_dict(saved["average"])
-    return network.eval()
