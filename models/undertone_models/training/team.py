@@ -1,7 +1,6 @@
 """Training in several processes, a core each, that average their gradients after every step.
 
-Half a batch on each of two cores takes a quarter less time than the whole on two threads, which wait for each other
-at every layer (models/EXPERIMENTS.md).
+Two threads on one batch wait for each other at every layer, and for whatever else the machine does.
 """
 
 import tempfile

@@ -114,8 +114,10 @@ class Manifest(_Part):
     emotions: tuple[str, ...] = EMOTIONS
     genders: tuple[str, ...] = GENDERS
     age_bands: tuple[str, ...] = AGE_BANDS
-    speech_share: float = Field(default=0.6, description="least mean speech output of what counts as speech")
-    confirm_steps: int = Field(default=4, description="steps of speech that make an utterance")
+    speech_share: float = Field(
+        default=0.6, description="least speech output of a step that is surely speech"
+    )
+    confirm_steps: int = Field(default=4, description="sure steps, of the last ten, that make an utterance")
     minimum_speech: MinimumSpeech = MinimumSpeech()
     minimum_snr: MinimumSnr = MinimumSnr()
     calibration: Calibration = Calibration()
