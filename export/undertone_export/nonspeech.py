@@ -4,7 +4,6 @@ Everything goes through the service's own ``Channel``. What the encoder says of 
 another rule of confirmation can be tried on it without encoding anew.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,22 +17,17 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from undertone_export.evaluation.conditions import Conditions, conditioned
+from undertone_export.listening import Listened, Samples, listen
 from undertone_models.data.audio import UnreadableAudio, load_audio
 from undertone_models.data.clips import Clip
 from undertone_models.data.noise import read_noises
 from undertone_models.data.tables import read_table
 from undertone_models.training.synthetic_noise import dtmf, fax, music, ringback, white_noise
-from undertone_service.analysis.channel import Channel, ChannelSettings
-from undertone_service.analysis.confirmation import SpeechConfirmation
 from undertone_service.bundle.manifest import Manifest
 from undertone_service.bundle.streaming import Bundle
-from undertone_service.dsp import FRAME_SAMPLES, FRAMES_PER_STEP, SAMPLE_RATE, STEP_SAMPLES
-from undertone_service.dsp.speech import ActiveStep
-from undertone_service.engine import DirectRunner, Lane
+from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
-from undertone_service.protocol.labels import Role
 
-Samples = NDArray[np.float32]
 _T = TypeVar("_T")
 
 FALSE_SPEECH, LOST_IN_NOISE, LOST_CLEAN = 0.05, 0.10, 0.03
@@ -47,42 +41,6 @@ _RECORDED, _SPOKEN = 72, 25  # recordings of a kind, and clips of a corpus, at m
 _FEWEST = 12  # recordings of a kind that the rule is fitted to: a handful is one place, or one cock
 _SHARES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.96, 0.97, 0.98, 0.99)
 _STEPS = range(2, 7)  # a single step may be chance
-_NO_SAMPLES = np.zeros(0, np.float32)
-
-
-@dataclass(frozen=True)
-class Listened:
-    """A recording of ``seconds`` through a channel, which counted ``speech`` net seconds.
-
-    ``steps`` are those that VAD and gate let through, without samples; ``outputs`` is the encoder's speech output over
-    each: the sum over its 20 ms frames.
-    """
-
-    seconds: float
-    speech: float
-    steps: list[ActiveStep]
-    outputs: list[float]
-
-    def let_through(self) -> NDArray[np.bool_]:
-        """Return the 20 ms frames that VAD and gate call speech, bool[n]."""
-        return self._frames(step.index for step in self.steps)
-
-    def counted(self, manifest: Manifest) -> NDArray[np.bool_]:
-        """Return the 20 ms frames that count as speech by a manifest's rule, bool[n]."""
-        confirmation = SpeechConfirmation(manifest)
-        indices = [
-            contribution.index
-            for step, output in zip(self.steps, self.outputs, strict=True)
-            for contribution in confirmation.push(step, np.array([output], np.float32))
-        ]
-        return self._frames(indices)
-
-    def _frames(self, indices: Iterable[int]) -> NDArray[np.bool_]:
-        frames = np.zeros((-(-round(self.seconds * SAMPLE_RATE) // STEP_SAMPLES), FRAMES_PER_STEP), np.bool_)
-        masks = {step.index: step.mask for step in self.steps}
-        for index in indices:
-            frames[index] = masks[index]
-        return frames.ravel()
 
 
 @dataclass(frozen=True)
@@ -194,11 +152,6 @@ def choose_clips(clips: Iterable[Clip], split: str) -> list[Clip]:
     return [clip for some in corpora.values() for clip in _some(some, _SPOKEN)]
 
 
-def listen(bundle: Bundle, recordings: Sequence[Samples], what: str) -> list[Listened]:
-    """Run each recording f32[n] at 16 kHz through a channel of its own, with a progress bar."""
-    return asyncio.run(_listen_all(bundle, track(recordings, f"Hearing {what}", transient=True)))
-
-
 def fit_confirmation(material: Material, manifest: Manifest) -> Manifest:
     """Return the manifest with the rule of confirmation that stays farthest within what is allowed.
 
@@ -275,29 +228,3 @@ def _worst(material: Material, manifest: Manifest) -> float:
 def _some(of: Sequence[_T], most: int) -> list[_T]:
     order = np.random.default_rng(0).permutation(len(of))[:most]
     return [of[index] for index in sorted(order)]
-
-
-class _Listener(DirectRunner):
-    """Runs a channel's steps, and keeps what the encoder says of them."""
-
-    def __init__(self) -> None:
-        self.steps: list[ActiveStep] = []
-        self.outputs: list[float] = []
-
-    async def encode(self, lane: Lane, step: ActiveStep) -> NDArray[np.float32]:
-        statistics = await super().encode(lane, step)
-        self.steps.append(ActiveStep(step.index, _NO_SAMPLES, step.mask, step.first))
-        self.outputs.append(float(statistics[-1]))
-        return statistics
-
-
-async def _listen_all(bundle: Bundle, recordings: Iterable[Samples]) -> list[Listened]:
-    return [await _listen(bundle, samples) for samples in recordings]
-
-
-async def _listen(bundle: Bundle, samples: Samples) -> Listened:
-    listener = _Listener()
-    channel = Channel(ChannelSettings(0, Role.UNKNOWN, SAMPLE_RATE, 30, 5, frozenset()), bundle, listener)
-    await channel.push(samples)
-    await channel.end()
-    return Listened(len(samples) / SAMPLE_RATE, channel.speech, listener.steps, listener.outputs)

@@ -17,7 +17,6 @@ from tests.small_corpus import write_clips
 from tests.tiny_bundle import NAME
 from tests.voices import SAMPLE_RATE, conversation, silence, voice
 from undertone_export.commands import nonspeech as command
-from undertone_export.evaluation.keeping import TEST_LOG
 from undertone_export.evaluation.report import Section, read_report
 from undertone_export.nonspeech import (
     Listened,
@@ -30,6 +29,7 @@ from undertone_export.nonspeech import (
     report,
 )
 from undertone_models.data.clips import Clip
+from undertone_models.data.test_log import TEST_LOG
 from undertone_service.bundle.streaming import Bundle
 from undertone_service.dsp.speech import ActiveStep, active_steps
 from undertone_service.protocol.errors import UndertoneError

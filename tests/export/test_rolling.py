@@ -14,7 +14,6 @@ from tests.small_corpus import VALID, cache_in, write_clips
 from tests.tiny_bundle import NAME
 from tests.voices import SAMPLE_RATE, conversation, voice
 from undertone_client.command_line import main
-from undertone_export.evaluation.keeping import TEST_LOG
 from undertone_export.evaluation.report import Section, read_report
 from undertone_export.looks import Look, Outcome, decide, watch
 from undertone_export.rolling import IMPOSTORS, RollingTrial, Session, stage
@@ -22,6 +21,7 @@ from undertone_export.rolling_report import SECONDS, plot, report
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
 from undertone_models.data.labels import write_labels
+from undertone_models.data.test_log import TEST_LOG
 from undertone_service.analysis.channel import Channel, ChannelSettings
 from undertone_service.analysis.verification import Verifier
 from undertone_service.bundle.manifest import Manifest, VoiceCalibration

@@ -15,12 +15,13 @@ from tests.small_corpus import TINY, cache_in, write_clips, write_noises
 from tests.tiny_bundle import SETTINGS
 from undertone_client.command_line import main
 from undertone_models.data.clips import Clip
+from undertone_models.networks.recordings import recording_sequence
 from undertone_models.networks.streaming import StreamingNetwork
 from undertone_models.teachers.pretrained import SIZE
 from undertone_models.teachers.voices import TaughtVoices
 from undertone_models.training.batches import Batch, Batches, examples
 from undertone_models.training.checkpoints import CHECKPOINT, load_network, read_checkpoint
-from undertone_models.training.corpus import Corpus, gather, measure_corpus_mean, sequence
+from undertone_models.training.corpus import Corpus, gather, measure_corpus_mean
 from undertone_models.training.loop import METRICS, Training
 from undertone_models.training.settings import TrainSettings
 from undertone_models.training.team import Team
@@ -245,7 +246,7 @@ def test_the_corpus_mean_centres_the_spectrum(corpus: Corpus) -> None:
     torch.testing.assert_close(
         encoder.normaliser.corpus_mean, before
     )  # silence adds nothing, old means neither
-    assert sequence(np.zeros(16_000, np.float32)) is None
+    assert recording_sequence(np.zeros(16_000, np.float32)) is None
 
 
 def test_the_command_trains_and_resumes(

@@ -1,6 +1,7 @@
 """Protocols: what is held out is never trained on; rounds run, resume and are reported."""
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from undertone_models.commands.protocol import configure
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
 from undertone_models.data.labels import write_labels
+from undertone_models.data.test_log import TEST_LOG
 from undertone_models.protocols.answers import Answer, answer_clips, most_probable
 from undertone_models.protocols.ravdess_folds import RAVDESS_FOLDS
 from undertone_models.protocols.report import accuracy, average_recall, guessing, interval, report
@@ -207,7 +209,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             sound = voice(0.9, pitch=110.0 + 4 * number, seed=2 * number + take)
             # One actor's second clip holds no speech.
             soundfile.write(path, 10 * silence(0.9) if path.stem == "ravdess_06-1" else sound, SAMPLE_RATE)
-            clips.append(Clip(path, speaker.rpartition("_")[0], speaker, emotion=emotion, split="train"))
+            split = "test" if speaker in RAVDESS_FOLDS[5] else "train"
+            clips.append(Clip(path, speaker.rpartition("_")[0], speaker, emotion=emotion, split=split))
     write_labels(folder / "labels.csv", clips, folder)
     noises = write_noises(folder)
     lines = ["path,type,split", *(f"{noise.path.name},{noise.kind},{noise.split}" for noise in noises)]
@@ -286,6 +289,22 @@ def test_rounds_run_are_reported_and_resume(
     assert protocol(folder, "ravdess-folds", "--rounds", "2", "--json", str(file)) == 0
     again = json.loads(file.read_text())["rows"][0]
     assert again == row
+
+
+def test_a_look_at_test_speakers_is_noted_once_and_none_at_others(
+    folder: Path, cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    TEST_LOG.parent.mkdir()
+    TEST_LOG.touch()
+    protocol(folder, "ravdess-folds", "--rounds", "2", "--name", "looks")
+    assert not TEST_LOG.read_text()
+    for _ in range(2):
+        protocol(folder, "ravdess-folds", "--rounds", "2,6", "--name", "looks")
+    _, *noted = TEST_LOG.read_text().splitlines()
+    assert len(noted) == 1
+    assert hashlib.sha256((folder / "trunk" / CHECKPOINT).read_bytes()).hexdigest() in noted[0]
+    assert "protocol ravdess-folds" in noted[0]
 
 
 def test_the_command_is_shown_without_the_paths_of_this_machine(

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 def measure(args: argparse.Namespace) -> int:
     """Measure a bundle, print the tables, save what was asked for."""
     from undertone_export.evaluation.evaluate import evaluate
-    from undertone_export.evaluation.keeping import TEST_LOG, note_look
+    from undertone_models.data.test_log import TEST_LOG, note_look
 
     log = args.log or (TEST_LOG if TEST_LOG.is_file() else None)
     for file in filter(None, (args.json, log)):
@@ -84,7 +84,7 @@ def measure(args: argparse.Namespace) -> int:
     evaluated = evaluate(bundle, read_material(args), args.split, command(args))
     if log and args.split == "test":
         report = evaluated.report
-        note_look(log, report.date, report.digest, report.command)
+        note_look(log, report.digest, report.command, report.date)
     if args.json:
         args.json.write_text(evaluated.report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     if args.plots:

@@ -48,13 +48,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the rounds; the table is written after each."""
+    """Run the rounds; the table is written after each, and a look at the test split is noted before the first."""
     import logging
 
     from undertone_models.commands.train import runs_folder
     from undertone_models.data.corpora import read_corpora
     from undertone_models.data.noise import read_noises
-    from undertone_models.protocols.running import gather_emotional, read_trunk, refuse_heard, run_round
+    from undertone_models.data.test_log import TEST_LOG, note_look
+    from undertone_models.protocols.running import (
+        ANSWERS,
+        gather_emotional,
+        read_trunk,
+        refuse_heard,
+        run_round,
+    )
     from undertone_models.training.settings import load_settings
 
     settings = load_settings(_RECIPE, args.overrides)
@@ -68,9 +75,14 @@ def run(args: argparse.Namespace) -> int:
     for fault in rejected + corpus.cache.rejected:
         logging.warning("skipped %s: %s", fault.path, fault.reason)
     outcomes: list[Outcome] = []
+    noted = not TEST_LOG.is_file()
     for one in chosen:
         print(f"Round {one.name}: {len(one.training)} clips to train on, {len(one.held_out)} held out")
         folder = runs_folder() / (args.name or args.protocol) / one.name
+        looks = not (folder / ANSWERS).is_file() and any(clip.split == "test" for clip in one.held_out)
+        if looks and not noted:
+            note_look(TEST_LOG, trunk.digest, command(args))
+            noted = True
         outcomes.append(run_round(one, settings, trunk, corpus, folder))
         found = section(args, settings, trunk, outcomes, of=len(rounds))
         if args.json:

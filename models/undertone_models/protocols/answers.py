@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
-from undertone_models.networks.sequences import encode_sequences
-from undertone_models.networks.streaming import StreamingNetwork, moments
-from undertone_models.training.corpus import sequence
+from undertone_models.networks.recordings import recording_logits
+from undertone_models.networks.streaming import StreamingNetwork
 from undertone_service.protocol.labels import EMOTIONS
 
 
@@ -44,15 +42,12 @@ def answer_clips(
     ]
 
 
-@torch.no_grad()
 def most_probable(
     network: StreamingNetwork, samples: NDArray[np.float32], classes: Sequence[str]
 ) -> str | None:
     """Return the most probable of these emotions over a whole recording f32[n]; None where no speech is found."""
-    found = sequence(samples)
-    if found is None:
+    outputs = recording_logits(network, samples)
+    if outputs is None:
         return None
-    statistics, *_ = encode_sequences(network.encoder, *found)
-    outputs = network.heads.logits(moments(statistics.sum(dim=1), network.settings.pools()))
     logits = outputs["emotion"][0, [EMOTIONS.index(emotion) for emotion in classes]]
     return classes[int(logits.argmax())]

@@ -11,9 +11,9 @@ from undertone_models.data.audio import AudioCache, load_audio
 from undertone_models.data.clips import Clip
 from undertone_models.data.noise import Noise
 from undertone_models.networks.logmel import NORMALISER_SIZE
+from undertone_models.networks.recordings import recording_sequence
 from undertone_models.networks.sequences import spectral_views
 from undertone_models.networks.streaming import Encoder
-from undertone_service.dsp.speech import active_steps
 
 
 @dataclass(frozen=True)
@@ -44,25 +44,13 @@ def gather(clips: Sequence[Clip], noises: Sequence[Noise]) -> Corpus:
     )
 
 
-def sequence(samples: NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
-    """Return a recording's active steps as a batch of one: samples, mask, first; None where there is none."""
-    steps = active_steps(samples)
-    if not steps:
-        return None
-    return (
-        torch.from_numpy(np.stack([step.samples for step in steps]))[None],
-        torch.from_numpy(np.stack([step.mask for step in steps]))[None],
-        torch.tensor([[step.first for step in steps]]),
-    )
-
-
 def measure_corpus_mean(encoder: Encoder, recordings: Sequence[NDArray[np.float32]]) -> None:
     """Set the normaliser's corpus mean to the mean level-normalised log spectrum of these recordings."""
     mean = encoder.normaliser.corpus_mean
     mean.zero_()
     total, count = torch.zeros_like(mean), 0.0
     for samples in recordings:
-        found = sequence(samples)
+        found = recording_sequence(samples)
         if found is None:
             continue
         start = torch.zeros(1, NORMALISER_SIZE)

@@ -7,10 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from undertone_models.data.audio import AudioCache
-from undertone_models.networks.sequences import encode_sequences
-from undertone_models.networks.streaming import AGE_BINS, StreamingNetwork, moments
+from undertone_models.networks.recordings import recording_logits
+from undertone_models.networks.streaming import AGE_BINS, StreamingNetwork
 from undertone_models.training.batches import UNKNOWN, Example
-from undertone_models.training.corpus import sequence
 
 
 @torch.no_grad()
@@ -24,7 +23,7 @@ def validate(network: StreamingNetwork, labelled: Sequence[Example], cache: Audi
     voiceprints, speakers = [], []
     for example in labelled:
         assert example.clip is not None
-        outputs = _outputs(network, cache[example.clip.path])
+        outputs = recording_logits(network, cache[example.clip.path])
         if outputs is None:
             continue
         if example.emotion != UNKNOWN:
@@ -46,14 +45,6 @@ def validate(network: StreamingNetwork, labelled: Sequence[Example], cache: Audi
         "valid_age": _mean(age),
         "valid_eer": pairwise_eer(np.array(voiceprints), np.array(speakers)),
     }
-
-
-def _outputs(network: StreamingNetwork, samples: NDArray[np.float32]) -> dict[str, torch.Tensor] | None:
-    found = sequence(samples)
-    if found is None:
-        return None
-    statistics, *_ = encode_sequences(network.encoder, *found)
-    return network.heads.logits(moments(statistics.sum(dim=1), network.settings.pools()))
 
 
 def pairwise_eer(voiceprints: NDArray[np.float32], speakers: NDArray[np.int64]) -> float:
