@@ -45,6 +45,12 @@ SMALL = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in an empty folder: the repository's log of looks is not for tests."""
+    monkeypatch.chdir(tmp_path)
+
+
 def clip(name: str, corpus: str, speaker: str, emotion: str | None, split: str = "train") -> Clip:
     return Clip(Path(f"/{corpus}/{name}.wav"), corpus, f"{corpus}_{speaker}", emotion=emotion, split=split)
 
