@@ -1,0 +1,75 @@
+"""VGGVox with two outputs, emotion and speaker identity together (CREMA-D; after Nagrani et al. 2017).
+
+Shapes, frequency by time, for 4 s:
+
+    samples [B, 64000] -> magnitude spectrum, each frequency normalised over the clip   [B, 1, 512, 400]
+    conv1 7 x 7 / 2, pool 3 x 3 / 2          [B, 96, 126, 98]
+    conv2 5 x 5 / 2, pool 3 x 3 / 2          [B, 256, 30, 23]
+    conv3, conv4, conv5 3 x 3                [B, 256, 30, 23]
+    pool 5 x 3 / (3, 2)                      [B, 256, 9, 11]
+    fc6 9 x 1                                [B, 4096, 1, 11]
+    mean over time, fc7: the voiceprint      [B, 1024]
+    linear outputs: emotion (6), speaker (91, training only)
+
+Every convolution and fc7 is followed by batch norm and ReLU, as in VGGVox. Frames are 25 ms every 10 ms, Hamming, FFT
+1024: of its 513 bins the last is left out, and so is the last of 401 frames. About 3.5 G multiply-adds a clip. Where
+the source is silent: the voiceprint is what both outputs read.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from undertone_models.networks.published.front_ends import Spectrogram, SpectrogramSettings, standardised
+from undertone_models.networks.published.heads import Classes, Heads
+
+SPECTROGRAM = SpectrogramSettings(window=400, hop=160, fft=1024, shape="hamming", centred=True)
+
+
+@dataclass(frozen=True)
+class VggvoxSettings:
+    """Sizes of the network."""
+
+    window_samples: int = 64000
+    channels: tuple[int, int, int, int, int] = (96, 256, 256, 256, 256)
+    fc6: int = 4096
+    fc7: int = 1024
+
+
+class Vggvox(nn.Module):
+    """Samples f32[B, N] -> ``voiceprint`` f32[B, 1024] and what ``classes`` asks for."""
+
+    def __init__(self, settings: VggvoxSettings, classes: Classes) -> None:
+        super().__init__()
+        self.window_samples = settings.window_samples
+        self.spectrogram = Spectrogram(SPECTROGRAM)
+        first, second, third, fourth, fifth = settings.channels
+        self.convolutions = nn.Sequential(
+            *_layer(1, first, (7, 7), stride=2, padding=1),
+            nn.MaxPool2d(3, stride=2),
+            *_layer(first, second, (5, 5), stride=2, padding=1),
+            nn.MaxPool2d(3, stride=2),
+            *_layer(second, third, (3, 3), padding=1),
+            *_layer(third, fourth, (3, 3), padding=1),
+            *_layer(fourth, fifth, (3, 3), padding=1),
+            nn.MaxPool2d((5, 3), stride=(3, 2)),
+            *_layer(fifth, settings.fc6, (9, 1)),
+        )
+        self.fc7 = nn.Sequential(
+            nn.Linear(settings.fc6, settings.fc7, bias=False), nn.BatchNorm1d(settings.fc7), nn.ReLU()
+        )
+        self.heads = Heads(settings.fc7, classes)
+
+    def forward(self, samples: Tensor) -> dict[str, Tensor]:
+        magnitudes = torch.sqrt(self.spectrogram(samples)[:, :-1, :-1])
+        image = standardised(magnitudes, (1,)).transpose(1, 2).unsqueeze(1)
+        voiceprint = self.fc7(self.convolutions(image).mean(dim=(2, 3)))
+        return {"voiceprint": voiceprint, **self.heads(voiceprint)}
+
+
+def _layer(
+    inputs: int, outputs: int, kernel: tuple[int, int], stride: int = 1, padding: int = 0
+) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
