@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from undertone_models.protocols.rounds import PROTOCOLS, Round, emotional
-from undertone_service.protocol.errors import ErrorCode, UndertoneError
+from undertone_models.commands import recipe_protocol
+from undertone_models.commands.places import runs_folder, shown_path
+from undertone_models.protocols.recipe_rounds import RECIPE_PROTOCOLS
+from undertone_models.protocols.rounds import PROTOCOLS, choose_rounds, emotional
 
 if TYPE_CHECKING:
     from undertone_models.protocols.running import Outcome, Trunk
@@ -23,15 +24,28 @@ _FILE_WIDTH = 240
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Train without some clips and test on them, round after round; run it again to resume."""
-    parser.add_argument("protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
+    parser.add_argument(
+        "protocol", choices=[*PROTOCOLS, *RECIPE_PROTOCOLS], metavar="NAME",
+        help=f"of the streaming network: {', '.join(PROTOCOLS)}; with --recipe: {', '.join(RECIPE_PROTOCOLS)}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--recipe", metavar="RECIPE", help="a published system in place of the streaming network"
+    )
+    parser.add_argument("--sex", choices=("female", "male"), help="with --recipe: speakers of this sex alone")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="FILE",
+        help="with --recipe: what the network stands on, where it does",
+    )
     parser.add_argument(
         "--data", action="append", required=True, metavar="NAME=DIR",
         help="a corpus in its own layout, or labels=FILE.csv; may be repeated",
     )  # fmt: skip
     parser.add_argument("--noise", type=Path, metavar="FILE", help="table of noises and room responses (CSV)")
     parser.add_argument(
-        "--start", type=Path, required=True, metavar="FILE",
-        help="checkpoint of a run that heard nobody who is held out, whose weights each round begins with",
+        "--start", type=Path, metavar="FILE",
+        help="without --recipe: checkpoint of a run that heard nobody who is held out, which each round begins with",
     )  # fmt: skip
     parser.add_argument(
         "--rounds", metavar="NAME,...", help="a fold's number, a seed or a corpus (default: all)"
@@ -44,14 +58,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"override a setting of the recipe `{_RECIPE}`, such as steps=200; may be repeated",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table, for RESULTS.md")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the rounds; the table is written after each, and a look at the test split is noted before the first."""
     import logging
 
-    from undertone_models.commands.train import runs_folder
+    known = RECIPE_PROTOCOLS if args.recipe else PROTOCOLS
+    if args.protocol not in known:
+        args.refuse(f"{args.protocol} goes {'without' if args.recipe else 'with'} --recipe")
+    if args.recipe:
+        return recipe_protocol.run(args)
+    if not args.start:
+        args.refuse("the streaming network needs --start: rounds are short, and begin with a trained one")
+
     from undertone_models.data.corpora import read_corpora
     from undertone_models.data.noise import read_noises
     from undertone_models.data.test_log import TEST_LOG, note_look
@@ -68,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     clips, rejected = read_corpora(args.data)
     clips = emotional(clips)
     rounds = PROTOCOLS[args.protocol].rounds(clips)
-    chosen = choose(rounds, args.rounds)
+    chosen = choose_rounds(rounds, args.rounds)
     trunk = read_trunk(args.start)
     refuse_heard(trunk, chosen)
     corpus = gather_emotional(clips, read_noises(args.noise) if args.noise else [])
@@ -89,22 +110,6 @@ def run(args: argparse.Namespace) -> int:
             args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     _print(found)
     return 0
-
-
-def choose(rounds: Sequence[Round], names: str | None) -> list[Round]:
-    """Return the rounds named, in their own order; all of them for None.
-
-    Raises:
-        UndertoneError: ``bad_request`` for an unknown name.
-    """
-    known = [one.name for one in rounds]
-    wanted = known if names is None else [name.strip() for name in names.split(",")]
-    for name in wanted:
-        if name not in known:
-            raise UndertoneError(
-                ErrorCode.BAD_REQUEST, f"There is no round {name!r}.", f"Choose among: {', '.join(known)}."
-            )
-    return [one for one in rounds if one.name in wanted]
 
 
 def section(
@@ -135,26 +140,16 @@ def command(args: argparse.Namespace) -> str:
     words = ["undertone", "protocol", args.protocol]
     for source in args.data:
         name, _, place = source.partition("=")
-        words += ["--data", f"{name}={_shown(Path(place))}"]
+        words += ["--data", f"{name}={shown_path(Path(place))}"]
     for option, path in (("--noise", args.noise), ("--start", args.start), ("--json", args.json)):
         if path:
-            words += [option, _shown(path)]
+            words += [option, shown_path(path)]
     for option, text in (("--rounds", args.rounds), ("--name", args.name)):
         if text:
             words += [option, shlex.quote(text)]
     for override in args.overrides:
         words += ["--set", shlex.quote(override)]
     return " ".join(words)
-
-
-def _shown(path: Path) -> str:
-    """Return a path, quoted: from here, or from the cache, which lies elsewhere on every machine."""
-    from undertone_models.commands.train import runs_folder
-
-    cache = runs_folder().parent
-    if path.is_absolute() and path.is_relative_to(cache):
-        return f"~/.cache/undertone/{shlex.quote(str(path.relative_to(cache)))}"
-    return shlex.quote(os.path.relpath(path) if path.is_absolute() else str(path))
 
 
 def _print(found: dict[str, Any]) -> None:

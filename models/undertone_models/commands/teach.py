@@ -36,6 +36,6 @@ def run(args: argparse.Namespace) -> int:
 
 def teachers_folder() -> Path:
     """Return where teachers' answers are kept in the cache."""
-    from undertone_models.commands.train import runs_folder
+    from undertone_models.commands.places import runs_folder
 
     return runs_folder().parent / "teachers"

@@ -2,13 +2,14 @@
 
 import argparse
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from undertone_models.commands.places import runs_folder
 
 if TYPE_CHECKING:
     from undertone_models.training.corpus import Corpus
@@ -23,6 +24,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", action="append", required=True, metavar="NAME=DIR",
         help="a corpus in its own layout, or labels=FILE.csv; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--encoder", type=Path, metavar="FILE", help="what a published system stands on, where it does"
+    )
+    parser.add_argument("--sex", choices=("female", "male"), help="a published system for one sex alone")
     parser.add_argument("--noise", type=Path, metavar="FILE", help="table of noises and room responses (CSV)")
     parser.add_argument(
         "--teacher",
@@ -70,7 +75,12 @@ def run(args: argparse.Namespace) -> int:
     """Train, with a log beside the checkpoints."""
     from undertone_models.training.settings import load_settings
     from undertone_models.training.team import work_as_team
+    from undertone_models.windows.recipes import is_window_recipe
 
+    if is_window_recipe(args.recipe):
+        return _train_window_recipe(args)
+    if args.encoder or args.sex:
+        args.refuse("--encoder and --sex are for the published systems")
     settings = load_settings(args.recipe, args.overrides)
     if args.commercial:
         settings = replace(settings, commercial=True)
@@ -89,6 +99,37 @@ def run(args: argparse.Namespace) -> int:
             "%d clips to train on, %d to validate on; run %s", len(corpus.train), len(corpus.valid), folder
         )
         work_as_team(settings.processes, partial(_train, sources, settings, folder))
+    return 0
+
+
+def _train_window_recipe(args: argparse.Namespace) -> int:
+    """Train a published system on the `split` column, its `valid` clips to choose by."""
+    from undertone_models.data.audio import AudioCache
+    from undertone_models.data.corpora import read_corpora
+    from undertone_models.windows.assemble import make_training
+    from undertone_models.windows.recipes import load_recipe
+
+    if args.noise or args.teacher or args.start or args.commercial:
+        args.refuse(f"{args.recipe} takes no --noise, --teacher, --start or --commercial")
+    recipe = load_recipe(args.recipe, args.overrides)
+    folder = runs_folder() / (args.name or args.recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _log_to(folder / "train.log"):
+        clips, rejected = read_corpora(args.data)
+        wanted = [
+            clip
+            for clip in clips
+            if (not recipe.corpora or clip.corpus in recipe.corpora)
+            and clip.corpus not in args.without
+            and args.sex in (None, clip.sex)
+            and clip.split in ("train", "valid")
+        ]
+        cache = AudioCache.build([clip.path for clip in wanted], "recipes")
+        for fault in rejected + cache.rejected:
+            logging.warning("skipped %s: %s", fault.path, fault.reason)
+        train, valid = ([clip for clip in wanted if clip.split == name] for name in ("train", "valid"))
+        logging.info("%d clips to train on, %d to choose by; run %s", len(train), len(valid), folder)
+        make_training(train, valid, recipe, args.encoder, cache, folder).run()
     return 0
 
 
@@ -134,8 +175,3 @@ def _log_to(path: Path) -> Iterator[None]:
         for handler in handlers:
             root.removeHandler(handler)
             handler.close()
-
-
-def runs_folder() -> Path:
-    """Return where runs are kept: ``$UNDERTONE_CACHE/runs``, by default in ``~/.cache/undertone``."""
-    return Path(os.environ.get("UNDERTONE_CACHE") or Path.home() / ".cache" / "undertone") / "runs"

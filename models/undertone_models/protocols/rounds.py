@@ -18,7 +18,8 @@ RANDOM_SEEDS = range(5)
 class Round:
     """Clips to train on, and clips held out.
 
-    ``apart`` names what the two have nothing of in common; ``classes`` are the emotions that may be answered.
+    ``apart`` names what the two have nothing of in common; ``classes`` are the emotions that may be answered (none:
+    whatever was trained on); ``validation`` are clips to choose by, where there is something to choose.
 
     Raises:
         UndertoneError: ``bad_request`` where they have, or where one of them is empty.
@@ -29,9 +30,10 @@ class Round:
     held_out: tuple[Clip, ...]
     classes: tuple[str, ...]
     apart: Literal["path", "speaker", "corpus"]
+    validation: tuple[Clip, ...] = ()
 
     def __post_init__(self) -> None:
-        shared = {getattr(c, self.apart) for c in self.training} & {
+        shared = {getattr(c, self.apart) for c in (*self.training, *self.validation)} & {
             getattr(c, self.apart) for c in self.held_out
         }
         if shared:
@@ -40,11 +42,10 @@ class Round:
                 f"Round {self.name} would train on what it holds out: {self.apart} {min(map(str, shared))}.",
                 f"Give clips of which each states its true {self.apart}.",
             )
-        if not self.training or not self.held_out or not self.classes:
+        if not self.training or not self.held_out:
             raise UndertoneError(
                 ErrorCode.BAD_REQUEST,
-                f"Round {self.name} has {len(self.training)} clips to train on and {len(self.held_out)} held out, "
-                f"with {len(self.classes)} emotions in common.",
+                f"Round {self.name} has {len(self.training)} clips to train on and {len(self.held_out)} held out.",
                 "Give data with clips for both; see `undertone corpora check`.",
             )
 
@@ -83,15 +84,17 @@ def ravdess_folds(clips: Sequence[Clip]) -> list[Round]:
 
 
 def ravdess_random(clips: Sequence[Clip]) -> list[Round]:
-    """Return a round for each seed: eight tenths of the clips to train on, one unused, one held out."""
+    """Return a round for each seed: eight tenths of the clips to train on, one between, one held out."""
     ours = _ravdess(clips)
-    tenth = len(ours) // 10
-    rounds = []
-    for seed in RANDOM_SEEDS:
-        drawn = [ours[i] for i in np.random.default_rng(seed).permutation(len(ours))]
-        training, held_out = tuple(drawn[: -2 * tenth]), tuple(drawn[-tenth:])
-        rounds.append(Round(str(seed), training, held_out, _emotions(ours), "path"))
-    return rounds
+    return [random_draw(str(seed), ours, seed, _emotions(ours)) for seed in RANDOM_SEEDS]
+
+
+def random_draw(name: str, clips: Sequence[Clip], seed: int, classes: tuple[str, ...] = ()) -> Round:
+    """Draw clips 8:1:1 at random: to train on, to choose by, held out."""
+    drawn = [clips[i] for i in np.random.default_rng(seed).permutation(len(clips))]
+    tenth = len(drawn) // 10
+    training, between, held_out = drawn[: -2 * tenth], drawn[-2 * tenth : -tenth], drawn[-tenth:]
+    return Round(name, tuple(training), tuple(held_out), classes, "path", tuple(between))
 
 
 def leave_one_corpus_out(clips: Sequence[Clip]) -> list[Round]:
@@ -112,8 +115,29 @@ def leave_one_corpus_out(clips: Sequence[Clip]) -> list[Round]:
         held_out = tuple(clip for clip in clips if clip.corpus == corpus)
         trained = _emotions(training)
         classes = tuple(emotion for emotion in _emotions(held_out) if emotion in trained)
+        if not classes:
+            raise UndertoneError(
+                ErrorCode.BAD_REQUEST, f"The corpus {corpus} has no emotion in common with the others.",
+                "Give data with clips for both; see `undertone corpora check`.",
+            )  # fmt: skip
         rounds.append(Round(corpus, training, held_out, classes, "corpus"))
     return rounds
+
+
+def choose_rounds(rounds: Sequence[Round], names: str | None) -> list[Round]:
+    """Return the rounds named, in their own order; all of them for None.
+
+    Raises:
+        UndertoneError: ``bad_request`` for an unknown name.
+    """
+    known = [one.name for one in rounds]
+    wanted = known if names is None else [name.strip() for name in names.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise UndertoneError(
+                ErrorCode.BAD_REQUEST, f"There is no round {name!r}.", f"Choose among: {', '.join(known)}."
+            )
+    return [one for one in rounds if one.name in wanted]
 
 
 def _ravdess(clips: Sequence[Clip]) -> list[Clip]:

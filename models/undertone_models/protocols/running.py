@@ -90,7 +90,7 @@ def run_round(one: Round, settings: TrainSettings, trunk: Trunk, corpus: Corpus,
     Raises:
         UndertoneError: ``conflict`` where the folder holds a round of another plan.
     """
-    _keep_plan(one, settings, trunk, folder)
+    keep_plan(_plan(one, settings, trunk), folder)
     finished = _read_outcome(folder / ANSWERS)
     if finished is not None:
         return finished
@@ -112,15 +112,23 @@ def run_round(one: Round, settings: TrainSettings, trunk: Trunk, corpus: Corpus,
     return outcome
 
 
-def _keep_plan(one: Round, settings: TrainSettings, trunk: Trunk, folder: Path) -> None:
-    """Note what determines a round's outcome, or refuse where something else is noted."""
+def _plan(one: Round, settings: TrainSettings, trunk: Trunk) -> str:
     paths = [[os.path.abspath(clip.path) for clip in clips] for clips in (one.training, one.held_out)]
-    plan = hashlib.sha256(repr((settings, trunk.digest, paths, one.classes)).encode()).hexdigest()
+    return repr((settings, trunk.digest, paths, one.classes))
+
+
+def keep_plan(plan: str, folder: Path) -> None:
+    """Note what determines a round's outcome, or refuse where something else is noted.
+
+    Raises:
+        UndertoneError: ``conflict``.
+    """
+    digest = hashlib.sha256(plan.encode()).hexdigest()
     file = folder / PLAN
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(plan)
-    elif file.read_text() != plan:
+        file.write_text(digest)
+    elif file.read_text() != digest:
         raise UndertoneError(
             ErrorCode.CONFLICT,
             f"The round in {folder} was begun with other settings, another trunk or other clips.",

@@ -1,18 +1,15 @@
 """Everything that a training run can be told, as data: a recipe's TOML file, then overrides."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
-from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, with_config
 
 from undertone_models.networks.streaming import StreamingSettings
+from undertone_models.recipe_files import read_recipe
 from undertone_models.training.augment import AugmentSettings
 from undertone_models.training.batches import SamplingSettings
 from undertone_models.training.losses import LossSettings
-from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 
 @with_config(ConfigDict(extra="forbid"))  # of the groups below, too
@@ -54,42 +51,4 @@ def load_settings(recipe: str, overrides: Sequence[str] = ()) -> TrainSettings:
     Raises:
         UndertoneError: ``bad_request`` for an unknown recipe, name or value.
     """
-    path = files("undertone_models") / "recipes" / f"{recipe}.toml"
-    if not path.is_file():
-        known = sorted(
-            p.name.removesuffix(".toml") for p in (files("undertone_models") / "recipes").iterdir()
-        )
-        raise UndertoneError(
-            ErrorCode.BAD_REQUEST, f"There is no recipe {recipe!r}.", f"Choose one of: {', '.join(known)}."
-        )
-    values = tomllib.loads(path.read_text())
-    for override in overrides:
-        _override(values, override)
-    try:
-        return TypeAdapter(TrainSettings).validate_python(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        raise UndertoneError(
-            ErrorCode.BAD_REQUEST, f"{name}: {first['msg']}.", "See TrainSettings for the names and units."
-        ) from None
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    name, separator, text = override.partition("=")
-    if not separator:
-        raise UndertoneError(ErrorCode.BAD_REQUEST, f"{override!r} sets nothing.", "Write --set name=value.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *groups, last = name.strip().split(".")
-    for group in groups:
-        values = values.setdefault(group, {})
-        if not isinstance(values, dict):
-            raise UndertoneError(
-                ErrorCode.BAD_REQUEST,
-                f"{override!r}: {group} is no group of settings.",
-                "Write --set name=value.",
-            )
-    values[last] = value
+    return read_recipe(recipe, overrides, TrainSettings)

@@ -1,0 +1,36 @@
+"""A run of a window recipe, put together from its parts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from undertone_models.data.audio import AudioCache
+from undertone_models.data.clips import Clip
+from undertone_models.windows.build import build, load_stand
+from undertone_models.windows.clips import Windows, find_labels
+from undertone_models.windows.recipes import WindowRecipe
+from undertone_models.windows.training import Trainee, WindowTraining
+
+
+def make_training(
+    training: Sequence[Clip],
+    validation: Sequence[Clip],
+    recipe: WindowRecipe,
+    encoder: Path | None,
+    cache: AudioCache,
+    folder: Path,
+) -> WindowTraining:
+    """Return a run on clips, and others to choose by, ready to begin or to resume."""
+    train = readable(training, cache)
+    labels = find_labels(train, list(recipe.tasks), recipe.merge)
+    stand, known = load_stand(recipe.network, encoder)
+    network = build(recipe.network, recipe.settings, labels.classes(), stand)
+    length: int = network.window_samples  # type: ignore[assignment]
+
+    windows = Windows(train, cache, labels, length, recipe.drop_below)
+    valid = windows.of(readable(validation, cache))
+    return WindowTraining(Trainee(network, recipe, labels, known), windows, valid, folder)
+
+
+def readable(clips: Sequence[Clip], cache: AudioCache) -> list[Clip]:
+    """Return the clips that could be decoded."""
+    return [clip for clip in clips if clip.path in cache]
