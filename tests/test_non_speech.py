@@ -12,7 +12,7 @@ from tests.service.session_fixtures import cut, heard, started, wire
 from undertone_models.training.synthetic_noise import dtmf, music, ringback, white_noise
 from undertone_service.bundle.library import DEFAULT
 from undertone_service.bundle.manifest import MANIFEST
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.protocol.messages import Result, SessionEnded
 
 _ZOO = find_spec("undertone_zoo")
@@ -26,14 +26,16 @@ SECONDS = 8.0
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Bundle:
-    return Bundle(FOLDER)
+def shipped() -> StreamingBundle:
+    return StreamingBundle(FOLDER)
 
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("make", [dtmf, ringback, music, white_noise])
 @pytest.mark.parametrize("level", [1.0, 0.1])
-async def test_no_utterance_and_no_answer(shipped: Bundle, make: Maker, seed: int, level: float) -> None:
+async def test_no_utterance_and_no_answer(
+    shipped: StreamingBundle, make: Maker, seed: int, level: float
+) -> None:
     samples = level * make(SECONDS, np.random.default_rng(seed))
     session, _ = await started(shipped, {})
     messages = await heard(session, cut(wire(samples), [3200]))

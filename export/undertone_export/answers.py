@@ -1,5 +1,6 @@
 """Emotion, gender and age made honest: what is said of them, and when nothing is, fitted on the valid split."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -16,8 +17,8 @@ from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
 from undertone_models.training.augment import cut
 from undertone_service.analysis import estimates
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.bundle.manifest import Calibration, Manifest, MinimumSnr
-from undertone_service.bundle.streaming import Bundle
 from undertone_service.dsp import SAMPLE_RATE
 
 _FITTED = (1.0, 2.0, 3.0)  # net seconds, and the whole
@@ -103,6 +104,7 @@ def in_noise(
 def _calibration(manifest: Manifest, heard: Heard, unsure_gender: Sequence[str]) -> Calibration:
     speech_range = manifest.calibration.speech_range
     emotions, genders = manifest.emotions, manifest.genders
+    tasks = manifest.tasks
     emotional = [
         Choice(p.outputs.emotion, p.speech, emotions.index(clip.emotion))
         for clip, p in heard
@@ -116,16 +118,23 @@ def _calibration(manifest: Manifest, heard: Heard, unsure_gender: Sequence[str])
     aged = [
         Aged(clip.speaker, clip.age, p.outputs.age, p.speech) for clip, p in heard if clip.age is not None
     ]
-    for name, known in (("emotion", emotional), ("sex", gendered), ("age in years", aged)):
-        if not known:
-            raise lacking(f"a clip of known {name}, with speech in it")
-    return manifest.calibration.model_copy(
-        update={
-            **_temperature("emotion", fit_temperature(emotional, speech_range)),
-            **_temperature("gender", fit_temperature(gendered, speech_range)),
-            **asdict(fit_age(aged, speech_range)),
-        }
+    years = "age" in tasks and not all(math.isnan(one.output) for one in aged)
+    wanted = (
+        ("emotion", emotional, "emotion" in tasks),
+        ("sex", gendered, "gender" in tasks),
+        ("age in years", aged, "age" in tasks),
     )
+    for name, known, needed in wanted:
+        if needed and not known:
+            raise lacking(f"a clip of known {name}, with speech in it")
+    fitted: dict[str, float] = {}
+    if "emotion" in tasks:
+        fitted |= _temperature("emotion", fit_temperature(emotional, speech_range))
+    if "gender" in tasks:
+        fitted |= _temperature("gender", fit_temperature(gendered, speech_range))
+    if years:
+        fitted |= asdict(fit_age(aged, speech_range))
+    return manifest.calibration.model_copy(update=fitted)
 
 
 def _temperature(task: str, fitted: Temperature) -> dict[str, float]:
@@ -138,7 +147,7 @@ def _bounds(answers: Sequence[Judged]) -> tuple[float, float | None]:
 
 
 def _judge_emotion(manifest: Manifest, clip: Clip, passage: Passage) -> Judged | None:
-    if clip.emotion not in manifest.emotions:
+    if "emotion" not in manifest.tasks or clip.emotion not in manifest.emotions:
         return None
     answer = estimates.emotion(manifest, passage.outputs, passage.speech)
     return _judged(answer.confidence, answer.label == clip.emotion, passage)
@@ -146,7 +155,7 @@ def _judge_emotion(manifest: Manifest, clip: Clip, passage: Passage) -> Judged |
 
 def _sure_gender(unsure: Sequence[str]) -> Callable[[Manifest, Clip, Passage], Judged | None]:
     def judge(manifest: Manifest, clip: Clip, passage: Passage) -> Judged | None:
-        if clip.sex not in manifest.genders or clip.corpus in unsure:
+        if "gender" not in manifest.tasks or clip.sex not in manifest.genders or clip.corpus in unsure:
             return None
         answer = estimates.gender(manifest, passage.outputs, passage.speech)
         return _judged(answer.confidence, answer.label == clip.sex, passage)
@@ -155,7 +164,7 @@ def _sure_gender(unsure: Sequence[str]) -> Callable[[Manifest, Clip, Passage], J
 
 
 def _judge_age(manifest: Manifest, clip: Clip, passage: Passage) -> Judged | None:
-    if clip.age is None:
+    if "age" not in manifest.tasks or clip.age is None or math.isnan(passage.outputs.age):
         return None
     answer = estimates.age(manifest, passage.outputs, passage.speech)
     assert answer.low is not None

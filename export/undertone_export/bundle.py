@@ -7,17 +7,17 @@ from typing import Any
 from undertone_export.graphs import OPSET, write_graphs
 from undertone_models.networks.logmel import NORMALISER_SIZE
 from undertone_models.networks.streaming import VARIANCE_FLOOR, StreamingNetwork
-from undertone_service.bundle.manifest import MANIFEST, Licence, Manifest, digest
+from undertone_service.bundle.manifest import MANIFEST, Licence, Manifest, StreamingManifest, digest
 from undertone_service.bundle.streaming import GRAPHS
 
 
 def write_bundle(
     network: StreamingNetwork, folder: Path, *, name: str, licence: Licence, training: dict[str, Any]
-) -> Manifest:
+) -> StreamingManifest:
     """Write a network as a bundle, not yet calibrated; return its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     write_graphs(network, folder)
-    manifest = Manifest(
+    manifest = StreamingManifest(
         name=name,
         state_size=network.encoder.state_size,
         carried_state=NORMALISER_SIZE,

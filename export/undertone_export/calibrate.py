@@ -10,8 +10,8 @@ from scipy.optimize import minimize
 from undertone_export.recordings import answer_sums, join_voices, sum_recordings
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.trials import Trial
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.bundle.manifest import VoiceCalibration
-from undertone_service.bundle.streaming import Bundle
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 _SPEECH_RANGE = (0.5, 20.0)

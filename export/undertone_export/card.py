@@ -20,6 +20,13 @@ _AGE = (
     "* Age is an estimate with an interval meant to hold the true age in 80 % of cases; speakers skew young."
 )
 
+_LIMITS = (
+    "* Gender is the impression of a voice in two classes, as the corpora label it. It says nothing of identity.",
+    "* Verification supports a decision, it does not replace a second factor: it does not detect recordings, "
+    "imitation or synthesis, and is weaker across microphones and lines than within one session.",
+    "* Not for decisions about people's employment, credit, insurance, policing, or health.",
+)
+
 
 def corpora_table(clips: Sequence[Clip]) -> list[dict[str, object]]:
     """Return a row for each corpus: licence, speakers, clips, hours."""
@@ -85,12 +92,7 @@ def write_card(manifest: Manifest, budget: Budget, figures: Sequence[str]) -> st
         "",
         "## Trained on",
         "",
-        "| corpus | licence | speakers | clips | hours |",
-        "|---|---|---|---|---|",
-        *(
-            "| {corpus} | {licence} | {speakers} | {clips} | {hours} |".format(**row)
-            for row in training.get("corpora", [])
-        ),
+        *_corpora(manifest),
         "",
         "Only speakers of the `train` split. Crops were disturbed by random equalisation, other voices, level, the "
         f"8 kHz µ-law telephone band, and noises and room responses (training split){noises}. "
@@ -104,14 +106,56 @@ def write_card(manifest: Manifest, budget: Budget, figures: Sequence[str]) -> st
         "",
         f"* {purpose}. Emotions were acted, by few people, mostly in English: expect "
         "less on spontaneous speech, other languages and cultures. How somebody sounds is not how somebody feels.",
-        "* Gender is the impression of a voice in two classes, as the corpora label it. It says nothing of identity.",
         *([_AGE] if "age" in manifest.tasks else []),
-        "* Verification supports a decision, it does not replace a second factor: it does not detect recordings, "
-        "imitation or synthesis, and is weaker across microphones and lines than within one session.",
-        "* Not for decisions about people's employment, credit, insurance, policing, or health.",
+        *_LIMITS,
         "",
     ]
     return "\n".join(lines)
+
+
+def write_window_card(manifest: Manifest, parameters: int) -> str:
+    """Return the card of a window bundle as Markdown."""
+    training = manifest.training
+    lines = [
+        f"# {manifest.name}",
+        "",
+        f"A window bundle of Undertone, after a published system: {_answers(manifest)}.",
+        "",
+        f"* Kind `{manifest.kind}`, opset {manifest.opset}, digest `{manifest.digest}`; {parameters:,} parameters.",
+        f"* {training.get('source')}",
+        f"* Made by: `{training.get('command')}`.",
+        "",
+        "## Licence, and what it rests on",
+        "",
+        *_licence_basis(manifest),
+        "",
+        "## Trained on",
+        "",
+        *_corpora(manifest),
+        "",
+        "## Figures",
+        "",
+        "models/RESULTS.md has them beside the published ones, with protocol, split and command.",
+        "",
+        "## Intended use and limits",
+        "",
+        "* To compare and to learn from: the streaming bundle is what Undertone recommends.",
+        *_LIMITS,
+        *([_AGE] if "age" in manifest.tasks else []),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def licence_text(licence: Licence) -> str:
+    """Return the licence file of a bundle."""
+    return (
+        f"{licence.name}\n\n{licence.notice}\n\n"
+        "This file covers the weights in this folder, apart from Undertone's code, which is under Apache-2.0.\n"
+        "The corpora that the weights were trained on, and their licences, are listed in CARD.md. Whoever uses the\n"
+        "weights keeps to the strictest of them: attribution, and where the notice above says so, no commercial use,\n"
+        "and works made from the weights are shared under the same terms.\n"
+    )
 
 
 def quantised_card(card: str, old: Manifest, new: Manifest, found: Comparison) -> str:
@@ -134,6 +178,16 @@ def quantised_card(card: str, old: Manifest, new: Manifest, found: Comparison) -
     ]
     before, heading, after = card.partition("## Trained on\n")
     return before + "\n".join(section) + heading + after if heading else card + "\n" + "\n".join(section[:-1])
+
+
+def _corpora(manifest: Manifest) -> list[str]:
+    rows = manifest.training.get("corpora", [])
+    line = "| {corpus} | {licence} | {speakers} | {clips} | {hours} |"
+    return [
+        "| corpus | licence | speakers | clips | hours |",
+        "|---|---|---|---|---|",
+        *(line.format(**row) for row in rows),
+    ]
 
 
 def _answers(manifest: Manifest) -> str:

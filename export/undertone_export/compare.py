@@ -27,7 +27,7 @@ from undertone_export.evaluation.verification import (
 from undertone_models.data.clips import Clip
 from undertone_models.data.trials import Trial
 from undertone_models.teachers.pretrained import resemblyzer_voiceprints
-from undertone_service.bundle.streaming import Bundle, Outputs
+from undertone_service.bundle.bundle import Bundle, Outputs
 
 PEER = "resemblyzer"
 CROSS = "cross-session"

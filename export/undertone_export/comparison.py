@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone_export.recordings import answer_sums, sum_recordings
-from undertone_service.bundle.streaming import GRAPHS, Bundle, Outputs
+from undertone_service.bundle.bundle import Outputs
+from undertone_service.bundle.streaming import GRAPHS, StreamingBundle
 from undertone_service.dsp.speech import active_steps
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
@@ -36,7 +37,9 @@ class Comparison:
     voiceprint: float
 
 
-def compare(one: Bundle, other: Bundle, recordings: Sequence[NDArray[np.float32]]) -> Comparison:
+def compare(
+    one: StreamingBundle, other: StreamingBundle, recordings: Sequence[NDArray[np.float32]]
+) -> Comparison:
     """Compare on recordings f32[n] at 16 kHz.
 
     Raises:
@@ -64,15 +67,17 @@ def compare(one: Bundle, other: Bundle, recordings: Sequence[NDArray[np.float32]
     )
 
 
-def _answers(bundle: Bundle, recordings: Sequence[NDArray[np.float32]]) -> list[Outputs | None]:
+def _answers(bundle: StreamingBundle, recordings: Sequence[NDArray[np.float32]]) -> list[Outputs | None]:
     return answer_sums(bundle, sum_recordings(bundle, recordings))
 
 
-def _bytes(bundle: Bundle) -> int:
+def _bytes(bundle: StreamingBundle) -> int:
     return sum((bundle.folder / graph).stat().st_size for graph in GRAPHS)
 
 
-def _speed(one: Bundle, other: Bundle, recordings: Sequence[NDArray[np.float32]], batch: int) -> float:
+def _speed(
+    one: StreamingBundle, other: StreamingBundle, recordings: Sequence[NDArray[np.float32]], batch: int
+) -> float:
     """Return the median ratio of times of runs one beside the other: what disturbs the machine disturbs both."""
     steps = [step for samples in recordings for step in active_steps(samples)]
     chosen = [steps[i % len(steps)] for i in range(batch)]
@@ -88,7 +93,7 @@ def _speed(one: Bundle, other: Bundle, recordings: Sequence[NDArray[np.float32]]
 
 
 def _runner(
-    bundle: Bundle, samples: NDArray[np.float32], speech: NDArray[np.float32]
+    bundle: StreamingBundle, samples: NDArray[np.float32], speech: NDArray[np.float32]
 ) -> Callable[[], object]:
     state = np.tile(bundle.new_state(), (len(samples), 1))
     _, state = bundle.encode(samples, speech, state)

@@ -12,7 +12,7 @@ from undertone_export.answers import Material, fit_answers
 from undertone_export.budget import check_budget
 from undertone_export.bundle import write_bundle, write_manifest
 from undertone_export.calibrate import fit_voice
-from undertone_export.card import RESEARCH, corpora_table, weights_licence, write_card
+from undertone_export.card import RESEARCH, corpora_table, licence_text, weights_licence, write_card
 from undertone_export.coverage import LEAST_SPEAKERS, coverage, restrict
 from undertone_export.nonspeech import fit_confirmation, gather
 from undertone_export.parity import HOUR_STEPS, Parity, check_parity
@@ -24,8 +24,8 @@ from undertone_models.data.licences import commercial_clips, commercial_noises
 from undertone_models.data.noise import Noise
 from undertone_models.data.trials import Trial
 from undertone_models.training.checkpoints import load_network, read_checkpoint
-from undertone_service.bundle.manifest import Licence, Manifest
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.manifest import Manifest
+from undertone_service.bundle.streaming import StreamingBundle
 
 _PARITY_CLIPS = 24
 _ROLLING_CORPORA = ("saa", "librispeech")
@@ -81,17 +81,19 @@ def export(
     licence = weights_licence(train, taught=taught) if commercial else RESEARCH
     with tempfile.TemporaryDirectory() as temporary:
         partial = Path(temporary) / folder.name
-        manifest = write_bundle(network, partial, name=folder.name, licence=licence, training=training)
+        manifest: Manifest = write_bundle(
+            network, partial, name=folder.name, licence=licence, training=training
+        )
         manifest = manifest.model_copy(update={"tasks": covered.tasks, "emotions": covered.emotions})
         write_manifest(manifest, partial)
-        bundle = Bundle(partial)
+        bundle = StreamingBundle(partial)
         random = np.random.default_rng(0)
         chosen = random.choice(len(valid), min(_PARITY_CLIPS, len(valid)), replace=False)
         parity = check_parity(network, bundle, [cache[valid[i].path] for i in chosen], hour_steps)
         if noise_table:
             manifest = fit_confirmation(gather(bundle, valid, noise_table, "valid"), manifest)
             write_manifest(manifest, partial)
-            bundle = Bundle(partial)
+            bundle = StreamingBundle(partial)
         manifest = fit_answers(bundle, Material(valid, cache, _sounds(noises), unsure))
         calibration = manifest.calibration.model_copy(update={"voice": fit_voice(bundle, trials, cache)})
         manifest = manifest.model_copy(update={"calibration": calibration})
@@ -102,7 +104,7 @@ def export(
         manifest = manifest.model_copy(update={"verification": thresholds})
         write_manifest(manifest, partial)
         (partial / "CARD.md").write_text(write_card(manifest, budget, _FIGURES))
-        (partial / "LICENSE").write_text(_licence_text(licence))
+        (partial / "LICENSE").write_text(licence_text(licence))
         folder.mkdir(parents=True, exist_ok=True)
         for file in partial.iterdir():
             shutil.copy(file, folder / file.name)
@@ -119,13 +121,3 @@ def _sounds(noises: Sequence[Noise]) -> list[NDArray[np.float32]]:
     heard = [noise.path for noise in noises if noise.kind == "noise" and noise.split == "train"]
     sounds = AudioCache.build(heard, "train-noise")
     return [sounds[path] for path in heard if path in sounds]
-
-
-def _licence_text(licence: Licence) -> str:
-    return (
-        f"{licence.name}\n\n{licence.notice}\n\n"
-        "This file covers the weights in this folder, apart from Undertone's code, which is under Apache-2.0.\n"
-        "The corpora that the weights were trained on, and their licences, are listed in CARD.md. Whoever uses the\n"
-        "weights keeps to the strictest of them: attribution, and where the notice above says so, no commercial use,\n"
-        "and works made from the weights are shared under the same terms.\n"
-    )

@@ -21,16 +21,19 @@ def write_graphs(network: StreamingNetwork, folder: Path) -> None:
         torch.ones(batch, MASK_FRAMES),
         torch.zeros(batch, encoder.state_size),
     )
-    _write(
+    write_graph(
         encoder, example, folder / "encoder.onnx", ["samples", "speech", "state"], ["stats", "state_after"]
     )
     moments = torch.rand(batch, encoder.statistics_size)
-    _write(heads, (moments,), folder / "heads.onnx", ["stats"], ["emotion", "gender", "age", "voiceprint"])
+    write_graph(
+        heads, (moments,), folder / "heads.onnx", ["stats"], ["emotion", "gender", "age", "voiceprint"]
+    )
 
 
-def _write(
+def write_graph(
     module: nn.Module, example: tuple[torch.Tensor, ...], path: Path, inputs: list[str], outputs: list[str]
 ) -> None:
+    """Write one module as a graph of any batch size, checked, without names of this machine's files."""
     batch = torch.export.Dim("batch", min=1, max=4096)
     program = torch.onnx.export(
         module,

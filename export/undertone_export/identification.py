@@ -20,7 +20,7 @@ from undertone_export.rolling import ENROLMENTS, by_speaker, enrol
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
 from undertone_service.analysis.verification import identify
-from undertone_service.bundle.streaming import Bundle, Outputs
+from undertone_service.bundle.bundle import Bundle, Outputs
 from undertone_service.store.voices import Gallery
 
 FPIR = 0.01

@@ -10,8 +10,8 @@ from rich.progress import track
 
 from undertone_service.analysis.channel import Channel, ChannelSettings
 from undertone_service.analysis.confirmation import SpeechConfirmation
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.bundle.manifest import Manifest
-from undertone_service.bundle.streaming import Bundle
 from undertone_service.dsp import FRAMES_PER_STEP, SAMPLE_RATE, STEP_SAMPLES
 from undertone_service.dsp.speech import ActiveStep
 from undertone_service.engine import DirectRunner, Lane

@@ -14,8 +14,8 @@ from rich.progress import track
 
 from undertone_service.analysis.channel import Channel, ChannelSettings
 from undertone_service.analysis.verification import Verifier
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.bundle.manifest import Manifest
-from undertone_service.bundle.streaming import Bundle
 from undertone_service.engine import DirectRunner
 from undertone_service.protocol.labels import Decision, Role, Task
 from undertone_service.protocol.messages import Speaker

@@ -23,8 +23,8 @@ from undertone_models.data.clips import Clip
 from undertone_models.data.noise import read_noises
 from undertone_models.data.tables import read_table
 from undertone_models.training.synthetic_noise import dtmf, fax, music, ringback, white_noise
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.bundle.manifest import Manifest
-from undertone_service.bundle.streaming import Bundle
 from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 

@@ -15,7 +15,7 @@ from rich.progress import track
 from undertone_models.networks.sequences import encode_sequences
 from undertone_models.networks.streaming import StreamingNetwork, moments
 from undertone_service.analysis.sums import SpeechSum
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.dsp.speech import ActiveStep, active_steps
 from undertone_service.engine import Lane, encode_steps
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
@@ -37,7 +37,7 @@ class Parity:
 @torch.no_grad()
 def check_parity(
     network: StreamingNetwork,
-    bundle: Bundle,
+    bundle: StreamingBundle,
     recordings: Sequence[NDArray[np.float32]],
     hour_steps: int = HOUR_STEPS,
 ) -> Parity:
@@ -68,7 +68,7 @@ def check_parity(
     return parity
 
 
-def _difference(network: StreamingNetwork, bundle: Bundle, steps: Sequence[ActiveStep]) -> float:
+def _difference(network: StreamingNetwork, bundle: StreamingBundle, steps: Sequence[ActiveStep]) -> float:
     wanted, _ = _whole(network, steps, None)
     lane = Lane(bundle)
     got = np.concatenate([encode_steps(bundle, [lane], [step]) for step in steps])
@@ -77,7 +77,10 @@ def _difference(network: StreamingNetwork, bundle: Bundle, steps: Sequence[Activ
 
 
 def _hour_difference(
-    network: StreamingNetwork, bundle: Bundle, recordings: Sequence[Sequence[ActiveStep]], length: int
+    network: StreamingNetwork,
+    bundle: StreamingBundle,
+    recordings: Sequence[Sequence[ActiveStep]],
+    length: int,
 ) -> float:
     """Join recordings to an hour of speech on one channel; compare with the network in float64."""
     steps: list[ActiveStep] = []
@@ -122,7 +125,7 @@ def _whole(
 
 
 def _answers(
-    network: StreamingNetwork, bundle: Bundle, got: NDArray[np.float64], wanted: torch.Tensor
+    network: StreamingNetwork, bundle: StreamingBundle, got: NDArray[np.float64], wanted: torch.Tensor
 ) -> float:
     sums = wanted.double().sum(dim=0, keepdim=True)
     kind = network.heads.age_bins.dtype

@@ -1,5 +1,6 @@
 """What the service would know after so many seconds of a recording: outputs, net speech, noise."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -8,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone_service.analysis.confirmation import SpeechConfirmation
+from undertone_service.analysis.hearing import WindowHearing
 from undertone_service.analysis.loudness import Loudness
-from undertone_service.analysis.sums import Contribution, SpeechSum
-from undertone_service.bundle.manifest import Manifest
-from undertone_service.bundle.streaming import Bundle, Outputs
+from undertone_service.analysis.sums import Contribution, SpeechSum, Window
+from undertone_service.bundle.bundle import Bundle, Outputs
+from undertone_service.bundle.streaming import StreamingBundle
+from undertone_service.bundle.window import WindowBundle
 from undertone_service.dsp import STEP_SAMPLES
 from undertone_service.dsp.speech import ActiveStep, HeardStep, SpeechDetector
-from undertone_service.engine import Lane, encode_steps
+from undertone_service.engine import DirectRunner, Lane, encode_steps
 
 _BATCH = 32
+_HOP = 10  # steps between windows, where the bundle hears windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,11 @@ def listen(
 
     There is no passage of a length that the recording's speech does not reach, and none at all without speech.
     """
+    if isinstance(bundle, WindowBundle):
+        for samples in recordings:
+            yield asyncio.run(_heard_in_windows(bundle, samples, sorted(lengths)))
+        return
+    assert isinstance(bundle, StreamingBundle)
     waiting = iter(recordings)
     while batch := list(islice(waiting, _BATCH)):
         listeners = [_listener(bundle, samples, lengths) for samples in batch]
@@ -87,8 +96,7 @@ def listen(
             ]
 
 
-def _listener(bundle: Bundle, samples: NDArray[np.float32], lengths: Sequence[float]) -> _Listener:
-    manifest: Manifest = bundle.manifest
+def _listener(bundle: StreamingBundle, samples: NDArray[np.float32], lengths: Sequence[float]) -> _Listener:
     detector = SpeechDetector()
     steps: list[_Step] = []
 
@@ -99,14 +107,52 @@ def _listener(bundle: Bundle, samples: NDArray[np.float32], lengths: Sequence[fl
     for start in range(0, len(samples), STEP_SAMPLES):
         keep(detector.push(samples[start : start + STEP_SAMPLES]))
     keep(detector.flush())
-    total = SpeechSum(manifest.statistics_size)
-    return _Listener(Lane(bundle), SpeechConfirmation(manifest), total, steps, sorted(lengths))
+    total = SpeechSum(bundle.statistics_size)
+    return _Listener(Lane(bundle), SpeechConfirmation(bundle.manifest), total, steps, sorted(lengths))
 
 
-def _hear(bundle: Bundle, listeners: Sequence[_Listener]) -> None:
+def _hear(bundle: StreamingBundle, listeners: Sequence[_Listener]) -> None:
     for position in range(max((len(listener.steps) for listener in listeners), default=0)):
         going = [listener for listener in listeners if position < len(listener.steps)]
         steps = [listener.steps[position] for listener in going]
         statistics = encode_steps(bundle, [listener.lane for listener in going], [s.active for s in steps])
         for listener, step, row in zip(going, steps, statistics, strict=True):
             listener.hear(step, row)
+
+
+async def _heard_in_windows(
+    bundle: WindowBundle, samples: NDArray[np.float32], lengths: list[float]
+) -> list[Passage]:
+    """Hear one recording with a window at every second, and one more where a passage ends."""
+    ear, detector = WindowHearing(bundle, DirectRunner()), SpeechDetector()
+    confirmation, loudness = SpeechConfirmation(bundle.manifest), Loudness()
+    window, total = Window(bundle.fixed_window or _HOP), SpeechSum(bundle.statistics_size)
+    taken: list[tuple[NDArray[np.float64], float, float | None, float | None]] = []
+    heard = np.pad(samples, (0, -len(samples) % STEP_SAMPLES))
+    for start in range(0, len(heard), STEP_SAMPLES):
+        ear.pass_by(heard[start : start + STEP_SAMPLES])
+        (step,) = detector.push(heard[start : start + STEP_SAMPLES])
+        for active in step.active:
+            for counted in confirmation.push(active, await ear.encode(active), step.level):
+                total.add(counted.statistics, counted.speech)
+                window.add(counted)
+                loudness.add(counted.level, detector.noise_floor, counted.speech)
+        window.expire(step.index + 1)
+        last = start + STEP_SAMPLES == len(heard)
+        due = [length for length in lengths if total.speech >= length - 1e-6]
+        if not (due or last or (step.index + 1) % _HOP == 0):
+            continue
+        look = await ear.look(step.index + 1, window.speech)
+        now = total.statistics if look is None else total.statistics + look
+        if bundle.answerable(now):
+            taken += [
+                (now, total.speech, length, loudness.snr_db) for length in (*due, *([None] if last else []))
+            ]
+        lengths = lengths[len(due) :]
+        if look is not None and (last or (step.index + 1) % _HOP == 0):
+            total.add(look, 0.0)
+    outputs = bundle.answer(np.stack([statistics for statistics, *_ in taken])) if taken else []
+    return [
+        Passage(answer, speech, length, snr_db)
+        for answer, (_, speech, length, snr_db) in zip(outputs, taken, strict=True)
+    ]

@@ -22,7 +22,7 @@ from rich.progress import track
 from undertone_export.bundle import write_manifest
 from undertone_export.recordings import sum_recordings
 from undertone_service.bundle.manifest import MANIFEST, Manifest, digest
-from undertone_service.bundle.streaming import GRAPHS, Bundle
+from undertone_service.bundle.streaming import GRAPHS, StreamingBundle
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 _ENCODER, _HEADS = GRAPHS
@@ -30,7 +30,7 @@ _LAYERS = ("stem.", "blocks.")
 _TOGETHER = 32  # recordings whose steps are held in memory at once
 
 
-def quantise(bundle: Bundle, folder: Path, recordings: Sequence[NDArray[np.float32]]) -> Manifest:
+def quantise(bundle: StreamingBundle, folder: Path, recordings: Sequence[NDArray[np.float32]]) -> Manifest:
     """Write a bundle like ``bundle``, its encoder in 8 bits; the folder's name becomes the bundle's.
 
     Calibration, thresholds and licence are the old bundle's; only the graphs' digest is another, and voiceprints of
@@ -66,7 +66,7 @@ def quantise(bundle: Bundle, folder: Path, recordings: Sequence[NDArray[np.float
     return manifest
 
 
-class _Overheard(Bundle):
+class _Overheard(StreamingBundle):
     """A bundle that keeps what its encoder is given."""
 
     def __init__(self, folder: Path) -> None:
@@ -83,7 +83,7 @@ class _Overheard(Bundle):
 class _Steps(CalibrationDataReader):  # type: ignore[misc]
     """The encoder's inputs while recordings run through the serving code, states and all."""
 
-    def __init__(self, bundle: Bundle, recordings: Sequence[NDArray[np.float32]]) -> None:
+    def __init__(self, bundle: StreamingBundle, recordings: Sequence[NDArray[np.float32]]) -> None:
         self._steps = _overhear(_Overheard(bundle.folder), recordings)
         self._first = next(self._steps, None)
         if self._first is None:

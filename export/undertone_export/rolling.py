@@ -12,8 +12,8 @@ from undertone_export.looks import Look, Outcome, decide, watch
 from undertone_export.recordings import answer_sums, join_voices, sum_recordings
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.bundle.manifest import Manifest
-from undertone_service.bundle.streaming import Bundle
 
 ENROLMENTS = 2
 IMPOSTORS = 20

@@ -16,7 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone_service.bundle.streaming import Bundle, Outputs
+from undertone_service.bundle.bundle import Bundle, Outputs
+from undertone_service.bundle.streaming import StreamingBundle
+from undertone_service.bundle.window import WindowBundle
 from undertone_service.dsp.speech import ActiveStep
 
 _SWITCH_SECONDS = 0.0005
@@ -26,7 +28,7 @@ _SWITCH_SECONDS = 0.0005
 class Lane:
     """The encoder's memory of one channel: ``state`` f32[S]."""
 
-    bundle: Bundle
+    bundle: StreamingBundle
     state: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -34,10 +36,13 @@ class Lane:
 
 
 class Runner(Protocol):
-    """What a channel needs of a model: a step's statistics f32[D], and answers for sums f64[B, D]."""
+    """What a channel needs of a model: a step's statistics or a window's answers, and answers for sums f64[B, D]."""
 
     async def encode(self, lane: Lane, step: ActiveStep) -> NDArray[np.float32]:
         """Encode the next active step of a lane and advance its state."""
+
+    async def listen(self, bundle: WindowBundle, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Answer for one window f32[N] of a window bundle: f32[A]."""
 
     async def answer(self, bundle: Bundle, sums: NDArray[np.float64]) -> list[Outputs]:
         """Answer for each row of sums."""
@@ -51,12 +56,20 @@ class _Step:
 
 
 @dataclass(slots=True, eq=False)
+class _Window:
+    bundle: WindowBundle
+    samples: NDArray[np.float32]
+    done: "asyncio.Future[NDArray[np.float32]]"
+
+
+@dataclass(slots=True, eq=False)
 class _Question:
     bundle: Bundle
     sums: NDArray[np.float64]
     done: "asyncio.Future[list[Outputs]]"
 
 
+_Item = _Step | _Window | _Question
 _Result = tuple["asyncio.Future[Any]", object]
 
 
@@ -66,7 +79,7 @@ class Engine:
     def __init__(
         self, *, workers: int = 1, max_batch: int = 64, observe: Callable[[int], None] = lambda size: None
     ) -> None:
-        self._waiting: queue.SimpleQueue[_Step | _Question | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._max_batch = max_batch
         self._observe = observe
         self._threads = [
@@ -91,13 +104,19 @@ class Engine:
 
     @property
     def backlog(self) -> int:
-        """Steps and questions that wait for a worker."""
+        """Steps, windows and questions that wait for a worker."""
         return self._waiting.qsize()
 
     async def encode(self, lane: Lane, step: ActiveStep) -> NDArray[np.float32]:
         """Encode the next active step of a lane: f32[D]."""
         done: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
         self._waiting.put(_Step(lane, step, done))
+        return await done
+
+    async def listen(self, bundle: WindowBundle, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Answer for one window f32[N] of a window bundle: f32[A]."""
+        done: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+        self._waiting.put(_Window(bundle, samples, done))
         return await done
 
     async def answer(self, bundle: Bundle, sums: NDArray[np.float64]) -> list[Outputs]:
@@ -121,17 +140,14 @@ class Engine:
             self._observe(len(batch))
             self._deliver(batch)
 
-    def _deliver(self, batch: "list[_Step | _Question]") -> None:
+    def _deliver(self, batch: list[_Item]) -> None:
         results: list[_Result] = []
-        for bundle in {id(b): b for b in (_bundle(item) for item in batch)}.values():
-            steps = [i for i in batch if isinstance(i, _Step) and i.lane.bundle is bundle]
-            questions = [i for i in batch if isinstance(i, _Question) and i.bundle is bundle]
+        for bundle in {id(b): b for b in map(_bundle, batch)}.values():
+            items = [item for item in batch if _bundle(item) is bundle]
             try:
-                done = [*_run_steps(bundle, steps), *_run_questions(bundle, questions)]
+                results += _run(bundle, items)
             except Exception as error:  # one bundle's fault must not end the worker
-                done = [error] * (len(steps) + len(questions))
-            futures: list[asyncio.Future[Any]] = [i.done for i in steps] + [i.done for i in questions]
-            results += zip(futures, done, strict=True)
+                results += [(item.done, error) for item in items]
         assert self._loop is not None
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_resolve, results)
@@ -145,12 +161,19 @@ class DirectRunner:
         statistics: NDArray[np.float32] = encode_steps(lane.bundle, [lane], [step])[0]
         return statistics
 
+    async def listen(self, bundle: WindowBundle, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Answer for one window f32[N] of a window bundle: f32[A]."""
+        answers: NDArray[np.float32] = bundle.listen(samples[None])[0]
+        return answers
+
     async def answer(self, bundle: Bundle, sums: NDArray[np.float64]) -> list[Outputs]:
         """Answer for each row of sums f64[B, D]."""
         return bundle.answer(sums)
 
 
-def encode_steps(bundle: Bundle, lanes: Sequence[Lane], steps: Sequence[ActiveStep]) -> NDArray[np.float32]:
+def encode_steps(
+    bundle: StreamingBundle, lanes: Sequence[Lane], steps: Sequence[ActiveStep]
+) -> NDArray[np.float32]:
     """Encode one step of each lane in one batch and advance the lanes: f32[B, D]."""
     states = np.stack([lane.state for lane in lanes])
     for row, step in zip(states, steps, strict=True):
@@ -164,24 +187,29 @@ def encode_steps(bundle: Bundle, lanes: Sequence[Lane], steps: Sequence[ActiveSt
     return statistics
 
 
-def _bundle(item: _Step | _Question) -> Bundle:
+def _bundle(item: _Item) -> Bundle:
     return item.lane.bundle if isinstance(item, _Step) else item.bundle
 
 
-def _run_steps(bundle: Bundle, steps: list[_Step]) -> list[object]:
-    if not steps:
-        return []
-    return list(encode_steps(bundle, [i.lane for i in steps], [i.step for i in steps]))
+def _run(bundle: Bundle, items: Sequence[_Item]) -> list[_Result]:
+    """Run what one bundle is asked, each kind in one batch."""
+    results: list[_Result] = []
+    steps = [item for item in items if isinstance(item, _Step)]
+    if steps and isinstance(bundle, StreamingBundle):
+        rows = encode_steps(bundle, [item.lane for item in steps], [item.step for item in steps])
+        results += zip((item.done for item in steps), rows, strict=True)
+    windows = [item for item in items if isinstance(item, _Window)]
+    if windows and isinstance(bundle, WindowBundle):
+        rows = bundle.listen(np.stack([item.samples for item in windows]))
+        results += zip((item.done for item in windows), rows, strict=True)
+    questions = [item for item in items if isinstance(item, _Question)]
+    if questions:
+        outputs = iter(bundle.answer(np.concatenate([item.sums for item in questions])))
+        results += [(item.done, [next(outputs) for _ in item.sums]) for item in questions]
+    return results
 
 
-def _run_questions(bundle: Bundle, questions: list[_Question]) -> list[object]:
-    if not questions:
-        return []
-    outputs = iter(bundle.answer(np.concatenate([i.sums for i in questions])))
-    return [[next(outputs) for _ in i.sums] for i in questions]
-
-
-def _resolve(results: "list[_Result]") -> None:
+def _resolve(results: list[_Result]) -> None:
     for future, result in results:
         if future.done():
             continue  # its stream has gone

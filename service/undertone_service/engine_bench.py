@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from undertone_service.analysis.channel import Channel, ChannelSettings
 from undertone_service.analysis.verification import Verifier
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.dsp import SAMPLE_RATE, STEP_SAMPLES
 from undertone_service.dsp.speech import active_steps
 from undertone_service.engine import Engine

@@ -3,14 +3,14 @@
 import numpy as np
 
 from undertone_export.evaluation.hearing import Heard
-from undertone_service.bundle.manifest import Licence, Manifest
-from undertone_service.bundle.streaming import Outputs
+from undertone_service.bundle.bundle import Outputs
+from undertone_service.bundle.manifest import Licence, Manifest, StreamingManifest
 from undertone_service.protocol.labels import EMOTIONS, GENDERS
 
 
 def manifest() -> Manifest:
     """Return the manifest of a bundle that does not exist."""
-    return Manifest(
+    return StreamingManifest(
         name="imagined", state_size=1, carried_state=1, statistics_size=1, pools={}, voiceprint_size=2, opset=20,
         digest="0" * 64, licence=Licence(name="none", commercial_use=False, notice="For tests."),
     )  # fmt: skip

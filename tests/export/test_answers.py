@@ -16,7 +16,7 @@ from undertone_export.passages import listen
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
 from undertone_service.analysis.channel import Channel, ChannelSettings
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.engine import DirectRunner
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.labels import Role, Task
@@ -24,8 +24,8 @@ from undertone_service.protocol.messages import ChannelSummary
 
 
 @pytest.fixture(scope="module")
-def bundle(bundle_folder: Path) -> Bundle:
-    return Bundle(bundle_folder / NAME)
+def bundle(bundle_folder: Path) -> StreamingBundle:
+    return StreamingBundle(bundle_folder / NAME)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Clip]
         yield kept, AudioCache.build([clip.path for clip in kept], "valid")
 
 
-async def summary(bundle: Bundle, samples: NDArray[np.float32]) -> ChannelSummary:
+async def summary(bundle: StreamingBundle, samples: NDArray[np.float32]) -> ChannelSummary:
     settings = ChannelSettings(0, Role.UNKNOWN, 16000, 30, 5, frozenset(Task))
     channel = Channel(settings, bundle, DirectRunner())
     await channel.push(samples)
@@ -44,7 +44,7 @@ async def summary(bundle: Bundle, samples: NDArray[np.float32]) -> ChannelSummar
     return await channel.summary(channel.speech)
 
 
-def test_a_passage_is_what_a_channel_knows_of_it(bundle: Bundle) -> None:
+def test_a_passage_is_what_a_channel_knows_of_it(bundle: StreamingBundle) -> None:
     (passages, nothing) = listen(bundle, [conversation(), silence(3.0)], (1.0, 2.0, 60.0))
     assert nothing == []
     assert [passage.length for passage in passages] == [1.0, 2.0, None]
@@ -56,7 +56,7 @@ def test_a_passage_is_what_a_channel_knows_of_it(bundle: Bundle) -> None:
     assert passages[-1].outputs.age == pytest.approx(live.age.years, abs=0.06)
 
 
-def test_noise_is_known_after_five_seconds_of_it(bundle: Bundle) -> None:
+def test_noise_is_known_after_five_seconds_of_it(bundle: StreamingBundle) -> None:
     random = np.random.default_rng(0)
     noise = random.standard_normal(8 * 16000).astype(np.float32)
     mixed = in_noise(voice(2.5), noise, random)
@@ -68,7 +68,7 @@ def test_noise_is_known_after_five_seconds_of_it(bundle: Bundle) -> None:
     assert 0 < noisy[-1].snr_db < 40
 
 
-def test_everything_is_fitted(bundle: Bundle, valid: tuple[list[Clip], AudioCache]) -> None:
+def test_everything_is_fitted(bundle: StreamingBundle, valid: tuple[list[Clip], AudioCache]) -> None:
     clips, cache = valid
     noise = np.random.default_rng(0).standard_normal(20_000).astype(np.float32)
     found = fit_answers(bundle, Material(clips, cache, [noise], ()))
@@ -81,7 +81,7 @@ def test_everything_is_fitted(bundle: Bundle, valid: tuple[list[Clip], AudioCach
     assert quiet.minimum_snr == bundle.manifest.minimum_snr
 
 
-def test_each_task_needs_labels(bundle: Bundle, valid: tuple[list[Clip], AudioCache]) -> None:
+def test_each_task_needs_labels(bundle: StreamingBundle, valid: tuple[list[Clip], AudioCache]) -> None:
     clips, cache = valid
     with pytest.raises(UndertoneError, match="known sex") as refused:
         fit_answers(bundle, Material(clips, cache, [], ("saa",)))

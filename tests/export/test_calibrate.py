@@ -16,13 +16,13 @@ from undertone_models.data.clips import Clip
 from undertone_models.data.trials import Trial
 from undertone_service.analysis.verification import log_likelihood_ratio
 from undertone_service.bundle.manifest import VoiceCalibration
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 
 @pytest.fixture(scope="module")
-def bundle(bundle_folder: Path) -> Bundle:
-    return Bundle(bundle_folder / NAME)
+def bundle(bundle_folder: Path) -> StreamingBundle:
+    return StreamingBundle(bundle_folder / NAME)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Clip]
         yield kept, valid_trials(clips), AudioCache.build([clip.path for clip in kept], "valid")
 
 
-def test_the_fit_of_scores_is_found(monkeypatch: pytest.MonkeyPatch, bundle: Bundle) -> None:
+def test_the_fit_of_scores_is_found(monkeypatch: pytest.MonkeyPatch, bundle: StreamingBundle) -> None:
     known = VoiceCalibration(slope=12.0, slope_per_log=3.0, offset=-5.0, offset_per_log=-1.0)
     random = np.random.default_rng(0)
     scores, speech = (
@@ -56,7 +56,7 @@ def test_the_fit_of_scores_is_found(monkeypatch: pytest.MonkeyPatch, bundle: Bun
 
 
 def test_trials_are_scored_at_every_length_that_they_have(
-    bundle: Bundle, valid: tuple[list[Clip], list[Trial], AudioCache]
+    bundle: StreamingBundle, valid: tuple[list[Clip], list[Trial], AudioCache]
 ) -> None:
     _, trials, cache = valid
     scores, speech, target = score_trials(bundle, trials, cache)
@@ -71,7 +71,7 @@ def test_trials_are_scored_at_every_length_that_they_have(
 
 
 def test_the_fit_needs_trials_of_both_kinds(
-    bundle: Bundle, valid: tuple[list[Clip], list[Trial], AudioCache]
+    bundle: StreamingBundle, valid: tuple[list[Clip], list[Trial], AudioCache]
 ) -> None:
     _, trials, cache = valid
     for kept in ([], [trial for trial in trials if trial.target]):

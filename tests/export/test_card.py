@@ -13,7 +13,7 @@ from undertone_export.card import (
 )
 from undertone_export.comparison import Comparison
 from undertone_models.data.clips import Clip
-from undertone_service.bundle.manifest import Licence, Manifest
+from undertone_service.bundle.manifest import Licence, Manifest, StreamingManifest
 
 CLIPS = [
     Clip(Path("a"), "ravdess", "ravdess_1", seconds=1800.0),
@@ -30,7 +30,7 @@ def manifest(
     tasks: tuple[str, ...] = ("emotion", "gender", "age", "voiceprint"),
     **training: object,
 ) -> Manifest:
-    return Manifest(
+    return StreamingManifest(
         name="small", state_size=4, carried_state=2, statistics_size=3, pools={"emotion": 1}, voiceprint_size=2,
         opset=20, digest="0123abcd", licence=licence, training=training, tasks=tasks,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from undertone_export.evaluation.report import Section, read_report
 from undertone_export.evaluation.verification import Scored, score_trials
 from undertone_models.data.clips import Clip
 from undertone_models.data.trials import Trial, write_trials
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.protocol.errors import UndertoneError
 
 # Stands for an environment with resemblyzer: its voiceprint is the spectrum below 2 kHz, and its first float tells
@@ -34,8 +34,8 @@ while header := sys.stdin.buffer.read(4):
 
 
 @pytest.fixture(scope="module")
-def bundle(bundle_folder: Path) -> Bundle:
-    return Bundle(bundle_folder / NAME)
+def bundle(bundle_folder: Path) -> StreamingBundle:
+    return StreamingBundle(bundle_folder / NAME)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_the_peer_enrols_with_the_mean_of_its_voiceprints(clips: list[Clip], pyt
 
 
 def test_both_systems_score_every_trial_at_every_length(
-    bundle: Bundle, clips: list[Clip], python: Path
+    bundle: StreamingBundle, clips: list[Clip], python: Path
 ) -> None:
     trials = valid_trials(clips)
     pairs = score_both(bundle, python, trials, Conditions())
@@ -138,7 +138,7 @@ def test_splits_are_taken_together_and_each_alone() -> None:
 
 
 def test_the_command_writes_a_section_and_says_what_is_missing(
-    bundle: Bundle, clips: list[Clip], python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: StreamingBundle, clips: list[Clip], python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     folder = clips[0].path.parent

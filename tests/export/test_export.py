@@ -11,6 +11,7 @@ import torch
 from tests.small_corpus import TINY, VALID, cache_in, valid_trials, write_clips, write_noises
 from tests.voices import conversation
 from undertone_client.command_line import main
+from undertone_export.coverage import LEAST_SPEAKERS
 from undertone_export.export import RESEARCH, export
 from undertone_export.parity import TOLERANCE, Parity
 from undertone_export.recordings import answer_sums, sum_recordings
@@ -49,6 +50,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
         manifest, parity = export(
             folder / "run" / CHECKPOINT, folder / "bundles" / "small", clips, valid_trials(clips), write_noises(folder),
             command="undertone train streaming --data labels=labels.csv", errors=(0.02, 0.02), hour_steps=700,
+            least_speakers=dict.fromkeys(LEAST_SPEAKERS, 1),
         )  # fmt: skip
         yield Exported(folder / "run", folder / "bundles", clips, manifest, parity)
     torch.set_num_threads(threads)

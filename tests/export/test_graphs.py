@@ -13,9 +13,10 @@ from undertone_export.graphs import OPSET
 from undertone_export.recordings import answer_sums, sum_recordings
 from undertone_models.networks.sequences import encode_sequences
 from undertone_models.networks.streaming import StreamingNetwork
+from undertone_service.bundle.bundle import read_manifest
 from undertone_service.bundle.library import BundleLibrary
-from undertone_service.bundle.manifest import MANIFEST, Manifest
-from undertone_service.bundle.streaming import GRAPHS, Bundle, moments, read_manifest
+from undertone_service.bundle.manifest import MANIFEST, StreamingManifest
+from undertone_service.bundle.streaming import GRAPHS, StreamingBundle, moments
 from undertone_service.dsp.speech import active_steps
 from undertone_service.engine import DirectRunner, Lane, encode_steps
 from undertone_service.offline import encode_recording
@@ -33,12 +34,12 @@ def folder(bundle_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bundle(folder: Path) -> Bundle:
-    return Bundle(folder)
+def bundle(folder: Path) -> StreamingBundle:
+    return StreamingBundle(folder)
 
 
 def test_the_served_encoder_equals_the_network_over_a_whole_recording(
-    network: StreamingNetwork, bundle: Bundle
+    network: StreamingNetwork, bundle: StreamingBundle
 ) -> None:
     steps = active_steps(conversation())
     lane = Lane(bundle)
@@ -53,7 +54,7 @@ def test_the_served_encoder_equals_the_network_over_a_whole_recording(
     np.testing.assert_allclose(lane.state[: normaliser.shape[1]], normaliser[0], rtol=1e-4, atol=1e-4)
 
 
-def test_the_served_heads_equal_the_network(network: StreamingNetwork, bundle: Bundle) -> None:
+def test_the_served_heads_equal_the_network(network: StreamingNetwork, bundle: StreamingBundle) -> None:
     totals = list(sum_recordings(bundle, [voice(2.0), voice(1.0, pitch=230), conversation()]))
     sums = np.stack([total.statistics for total in totals])
     manifest = bundle.manifest
@@ -70,7 +71,7 @@ def test_the_served_heads_equal_the_network(network: StreamingNetwork, bundle: B
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 64])
-def test_any_batch_size(bundle: Bundle, batch: int) -> None:
+def test_any_batch_size(bundle: StreamingBundle, batch: int) -> None:
     state = np.tile(bundle.new_state(), (batch, 1))
     samples = np.tile(voice(0.1), (batch, 1))
     statistics, after = bundle.encode(samples, np.ones((batch, 5), np.float32), state)
@@ -79,7 +80,7 @@ def test_any_batch_size(bundle: Bundle, batch: int) -> None:
     assert len(bundle.answer(statistics.astype(np.float64))) == batch
 
 
-async def test_recordings_in_a_batch_equal_recordings_alone(bundle: Bundle) -> None:
+async def test_recordings_in_a_batch_equal_recordings_alone(bundle: StreamingBundle) -> None:
     recordings = [conversation(), silence(1.0), voice(1.5), np.zeros(0, np.float32), 0.05 * voice(3.0)]
     totals = list(sum_recordings(bundle, recordings))
     for samples, total in zip(recordings, totals, strict=True):
@@ -103,7 +104,7 @@ def test_graphs_keep_their_opset_and_tell_nothing_of_the_machine_that_made_them(
 
 
 def test_the_manifest_speaks_of_its_graphs(folder: Path, network: StreamingNetwork) -> None:
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, StreamingManifest, GRAPHS)
     assert manifest.state_size == network.encoder.state_size
     assert manifest.statistics_size == network.encoder.statistics_size
     assert manifest.pools == network.settings.pools()
@@ -119,7 +120,7 @@ def copy_of(folder: Path, to: Path) -> Path:
 
 def refusal(folder: Path) -> UndertoneError:
     with pytest.raises(UndertoneError) as refused:
-        read_manifest(folder)
+        read_manifest(folder, StreamingManifest, GRAPHS)
     assert refused.value.code is ErrorCode.UNKNOWN_BUNDLE
     return refused.value
 
@@ -140,7 +141,7 @@ def test_bundles_that_are_not_whole_are_refused(folder: Path, tmp_path: Path) ->
 
 def test_the_library_answers_by_name(folder: Path, tmp_path: Path) -> None:
     other = copy_of(folder, tmp_path / "other")
-    manifest = Manifest.model_validate_json((other / MANIFEST).read_bytes())
+    manifest = StreamingManifest.model_validate_json((other / MANIFEST).read_bytes())
     (other / MANIFEST).write_text(manifest.model_copy(update={"name": "other"}).model_dump_json())
     library = BundleLibrary([folder.parent, tmp_path], "other")
     assert {bundle.manifest.name for bundle in library} == {NAME, "other"}

@@ -10,7 +10,7 @@ from tests.tiny_bundle import NAME
 from undertone_export.identification import Identification, Search, fnir, rank_one, search
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_each_probe_is_searched_with_and_without_its_speaker(bundle_folder: Path
     probes, strangers = ([c for c in clips if c.split == split] for split in ("valid", "train"))
     cache = AudioCache.build([clip.path for clip in clips], "identification")
     for size, bystanders in ((5, 3), (1000, 4), (2, 0)):
-        found = search(Bundle(bundle_folder / NAME), probes, strangers, cache, size=size)
+        found = search(StreamingBundle(bundle_folder / NAME), probes, strangers, cache, size=size)
         assert (found.gallery, found.bystanders) == (2 + bystanders, bystanders)
         assert len(found.searches) == 16  # two clips of four speakers, twice
         for speaker in {clip.speaker for clip in probes}:

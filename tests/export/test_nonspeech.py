@@ -30,14 +30,14 @@ from undertone_export.nonspeech import (
 )
 from undertone_models.data.clips import Clip
 from undertone_models.data.test_log import TEST_LOG
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.dsp.speech import ActiveStep, active_steps
 from undertone_service.protocol.errors import UndertoneError
 
 
 @pytest.fixture(scope="module")
-def bundle(bundle_folder: Path) -> Bundle:
-    return Bundle(bundle_folder / NAME)
+def bundle(bundle_folder: Path) -> StreamingBundle:
+    return StreamingBundle(bundle_folder / NAME)
 
 
 def heard(shares: Sequence[float], *, seconds: float | None = None) -> Listened:
@@ -47,7 +47,7 @@ def heard(shares: Sequence[float], *, seconds: float | None = None) -> Listened:
     return Listened(seconds or 0.1 * len(shares), 0.0, steps, [5 * share for share in shares])
 
 
-def test_what_is_kept_of_a_channel_is_what_it_heard_and_counted(bundle: Bundle) -> None:
+def test_what_is_kept_of_a_channel_is_what_it_heard_and_counted(bundle: StreamingBundle) -> None:
     samples = conversation()
     found, quiet = listen(bundle, [samples, silence(1.0)], "voices")
     assert found.seconds == pytest.approx(len(samples) / SAMPLE_RATE)
@@ -142,7 +142,7 @@ def test_noises_are_those_of_the_split_by_what_they_are(tmp_path: Path) -> None:
 
 
 def test_the_table_of_valid_uses_noises_of_train(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: StreamingBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("undertone_export.nonspeech.CLIPS", 1)
     monkeypatch.setattr("undertone_export.nonspeech.SECONDS", 2.0)
@@ -161,7 +161,10 @@ def test_the_table_of_valid_uses_noises_of_train(
 
 
 def test_the_command_writes_a_section_and_notes_a_look_at_the_test_split(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bundle: StreamingBundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("undertone_export.nonspeech.CLIPS", 1)
     monkeypatch.setattr("undertone_export.nonspeech.SECONDS", 1.0)

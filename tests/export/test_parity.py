@@ -14,7 +14,7 @@ from undertone_export.bundle import write_manifest
 from undertone_export.parity import TOLERANCE, check_parity
 from undertone_models.networks.streaming import StreamingNetwork
 from undertone_service.bundle.manifest import digest
-from undertone_service.bundle.streaming import GRAPHS, Bundle
+from undertone_service.bundle.streaming import GRAPHS, StreamingBundle
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 HOUR = 700  # steps: enough for two blocks
@@ -25,7 +25,7 @@ def network() -> StreamingNetwork:
     return tiny_network()
 
 
-def changed(folder: Path, to: Path, graph: str, times: float) -> Bundle:
+def changed(folder: Path, to: Path, graph: str, times: float) -> StreamingBundle:
     """Return a copy of a bundle, a graph's matrices ``times`` as large, its manifest none the wiser."""
     shutil.copytree(folder, to)
     model = onnx.load(to / graph)
@@ -34,14 +34,14 @@ def changed(folder: Path, to: Path, graph: str, times: float) -> Bundle:
             values = numpy_helper.to_array(weights) * np.float32(times)
             weights.CopyFrom(numpy_helper.from_array(values, weights.name))
     onnx.save_model(model, to / graph)
-    manifest = Bundle(folder).manifest
+    manifest = StreamingBundle(folder).manifest
     write_manifest(manifest.model_copy(update={"digest": digest([to / name for name in GRAPHS])}), to)
-    return Bundle(to)
+    return StreamingBundle(to)
 
 
 def test_the_export_of_a_network_is_that_network(bundle_folder: Path, network: StreamingNetwork) -> None:
     recordings = [conversation(), silence(1.0), voice(2.0, pitch=190, seed=3)]
-    parity = check_parity(network, Bundle(bundle_folder / NAME), recordings, HOUR)
+    parity = check_parity(network, StreamingBundle(bundle_folder / NAME), recordings, HOUR)
     for difference in (parity.recordings, parity.silence, parity.hour):
         assert 0 <= difference <= TOLERANCE
 
@@ -64,5 +64,5 @@ def test_an_unchanged_copy_is_not(bundle_folder: Path, network: StreamingNetwork
 
 def test_silence_alone_proves_nothing(bundle_folder: Path, network: StreamingNetwork) -> None:
     with pytest.raises(UndertoneError) as refused:
-        check_parity(network, Bundle(bundle_folder / NAME), [silence(2.0)], 50)
+        check_parity(network, StreamingBundle(bundle_folder / NAME), [silence(2.0)], 50)
     assert refused.value.code is ErrorCode.BAD_REQUEST

@@ -15,25 +15,25 @@ from undertone_export.quantise import quantise
 from undertone_export.recordings import answer_sums, sum_recordings
 from undertone_service.bundle.library import BundleLibrary
 from undertone_service.bundle.manifest import Manifest
-from undertone_service.bundle.streaming import GRAPHS, Bundle
+from undertone_service.bundle.streaming import GRAPHS, StreamingBundle
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 VOICES = [conversation(), voice(2.0, pitch=190, seed=3), voice(2.5, pitch=95, seed=4), voice(1.5, seed=5)]
 
 
 @pytest.fixture(scope="module")
-def plain(bundle_folder: Path) -> Bundle:
-    return Bundle(bundle_folder / NAME)
+def plain(bundle_folder: Path) -> StreamingBundle:
+    return StreamingBundle(bundle_folder / NAME)
 
 
 @pytest.fixture(scope="module")
-def small(plain: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def small(plain: StreamingBundle, tmp_path_factory: pytest.TempPathFactory) -> StreamingBundle:
     folder = tmp_path_factory.mktemp("quantised") / "tiny-int8"
     quantise(plain, folder, VOICES)
-    return Bundle(folder)
+    return StreamingBundle(folder)
 
 
-def test_it_is_a_bundle_of_its_own(plain: Bundle, small: Bundle) -> None:
+def test_it_is_a_bundle_of_its_own(plain: StreamingBundle, small: StreamingBundle) -> None:
     assert BundleLibrary([small.folder.parent]).get("tiny-int8").manifest == small.manifest
     assert small.manifest.digest != plain.manifest.digest
     assert small.manifest.training["quantised"] == {"from": plain.manifest.digest, "recordings": len(VOICES)}
@@ -42,7 +42,7 @@ def test_it_is_a_bundle_of_its_own(plain: Bundle, small: Bundle) -> None:
     assert (small.folder / GRAPHS[1]).read_bytes() == (plain.folder / GRAPHS[1]).read_bytes()
 
 
-def test_only_stem_and_blocks_are_in_8_bits(small: Bundle) -> None:
+def test_only_stem_and_blocks_are_in_8_bits(small: StreamingBundle) -> None:
     model = onnx.load(small.folder / GRAPHS[0])
     kinds = {weight.name: weight.data_type for weight in model.graph.initializer}
     in_8_bits = {name.removesuffix("_quantized") for name in kinds if name.endswith("weight_quantized")}
@@ -56,7 +56,7 @@ def test_only_stem_and_blocks_are_in_8_bits(small: Bundle) -> None:
     assert not {"DynamicQuantizeLinear", "MatMulInteger"} & {node.op_type for node in model.graph.node}
 
 
-def test_answers_are_nearly_the_same(plain: Bundle, small: Bundle) -> None:
+def test_answers_are_nearly_the_same(plain: StreamingBundle, small: StreamingBundle) -> None:
     heard = [voice(2.0, pitch=140, seed=11), silence(0.5), voice(3.0, pitch=220, seed=12)]
     found = compare(small, plain, heard)
     assert found.recordings == 2
@@ -69,13 +69,13 @@ def test_answers_are_nearly_the_same(plain: Bundle, small: Bundle) -> None:
     assert found.speed_64 > 0
 
 
-def test_a_bundle_differs_in_nothing_from_itself(plain: Bundle) -> None:
+def test_a_bundle_differs_in_nothing_from_itself(plain: StreamingBundle) -> None:
     same = compare(plain, plain, VOICES)
     assert (same.size, same.emotion, same.gender, same.age) == (1, 0, 0, 0)
     assert same.voiceprint == pytest.approx(1, abs=1e-5)
 
 
-def test_a_stream_does_not_depend_on_its_batch(small: Bundle) -> None:
+def test_a_stream_does_not_depend_on_its_batch(small: StreamingBundle) -> None:
     random = np.random.default_rng(0)
     loud = [
         np.clip(3 * voice(2.0, pitch=90 + 8 * i, seed=20 + i), -1, 1).astype(np.float32) for i in range(10)
@@ -94,7 +94,7 @@ def test_a_stream_does_not_depend_on_its_batch(small: Bundle) -> None:
     np.testing.assert_allclose(other.voiceprint, one.voiceprint, atol=1e-4)
 
 
-def refusal(bundle: Bundle, folder: Path, recordings: list[np.ndarray]) -> UndertoneError:  # type: ignore[type-arg]
+def refusal(bundle: StreamingBundle, folder: Path, recordings: list[np.ndarray]) -> UndertoneError:  # type: ignore[type-arg]
     with pytest.raises(UndertoneError) as refused:
         quantise(bundle, folder, recordings)
     assert refused.value.code is ErrorCode.BAD_REQUEST
@@ -102,7 +102,9 @@ def refusal(bundle: Bundle, folder: Path, recordings: list[np.ndarray]) -> Under
     return refused.value
 
 
-def test_what_cannot_be_quantised_is_refused(plain: Bundle, small: Bundle, tmp_path: Path) -> None:
+def test_what_cannot_be_quantised_is_refused(
+    plain: StreamingBundle, small: StreamingBundle, tmp_path: Path
+) -> None:
     assert "No speech" in refusal(plain, tmp_path / "new", [silence(1.0)]).problem
     assert "No speech" in refusal(plain, tmp_path / "new", []).problem
     assert "32 bits" in refusal(small, tmp_path / "new", VOICES).problem
@@ -111,7 +113,7 @@ def test_what_cannot_be_quantised_is_refused(plain: Bundle, small: Bundle, tmp_p
 
 
 def test_the_command_writes_bundle_card_and_comparison(
-    plain: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plain: StreamingBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = tmp_path / "small"
     old.mkdir()
@@ -125,7 +127,7 @@ def test_the_command_writes_bundle_card_and_comparison(
         assert main([*words, "--json", str(tmp_path / "quantised.json")]) == 0
     new = tmp_path / "small-int8"
     assert {path.name for path in new.iterdir()} == {*GRAPHS, "manifest.json", "CARD.md", "LICENSE"}
-    manifest = Bundle(new).manifest
+    manifest = StreamingBundle(new).manifest
     assert manifest.name == "small-int8"
     assert manifest.digest in (new / "CARD.md").read_text()
     assert '"kind": "quantised"' in (tmp_path / "quantised.json").read_text()

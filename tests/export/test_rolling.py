@@ -25,7 +25,7 @@ from undertone_models.data.test_log import TEST_LOG
 from undertone_service.analysis.channel import Channel, ChannelSettings
 from undertone_service.analysis.verification import Verifier
 from undertone_service.bundle.manifest import Manifest, VoiceCalibration
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.engine import DirectRunner
 from undertone_service.protocol.labels import Decision, Role, Task
 
@@ -33,8 +33,8 @@ ACCEPTED, REJECTED, UNDECIDED = Decision.ACCEPTED, Decision.REJECTED, Decision.U
 
 
 @pytest.fixture(scope="module")
-def bundle(bundle_folder: Path) -> Bundle:
-    return Bundle(bundle_folder / NAME)
+def bundle(bundle_folder: Path) -> StreamingBundle:
+    return StreamingBundle(bundle_folder / NAME)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def cached(clips: list[Clip]) -> AudioCache:
     return AudioCache.build([clip.path for clip in clips], "rolling")
 
 
-def test_impostors_share_sex_and_corpus(bundle: Bundle, valid: list[Clip]) -> None:
+def test_impostors_share_sex_and_corpus(bundle: StreamingBundle, valid: list[Clip]) -> None:
     moved = valid[0].speaker  # the women are now in two corpora
     clips = [replace(clip, corpus="librispeech") if clip.speaker == moved else clip for clip in valid]
     trial = stage(bundle, clips, cached(clips), shortest=3.0)
@@ -69,7 +69,7 @@ def test_impostors_share_sex_and_corpus(bundle: Bundle, valid: list[Clip]) -> No
         assert session.corpus == of[session.speaker].corpus
 
 
-def test_no_session_has_more_impostors_than_said(bundle: Bundle, valid: list[Clip]) -> None:
+def test_no_session_has_more_impostors_than_said(bundle: StreamingBundle, valid: list[Clip]) -> None:
     clips = [replace(clip, speaker=f"{n // 3}", sex="male") for n, clip in enumerate((valid * 5)[:66])]
     trial = stage(bundle, clips, cached(clips), shortest=3.0)
     assert len(trial.claims) == 22 > IMPOSTORS + 1
@@ -79,7 +79,7 @@ def test_no_session_has_more_impostors_than_said(bundle: Bundle, valid: list[Cli
 
 
 def test_short_clips_are_not_played_and_joined_ones_are_one_session(
-    bundle: Bundle, valid: list[Clip]
+    bundle: StreamingBundle, valid: list[Clip]
 ) -> None:
     assert stage(bundle, valid, cached(valid), shortest=3.4).sessions == []
     joined = stage(bundle, valid, cached(valid), shortest=3.4, joined=True).sessions
@@ -87,7 +87,7 @@ def test_short_clips_are_not_played_and_joined_ones_are_one_session(
     assert all(session.looks[-1].time > 6 for session in joined)
 
 
-def test_who_has_no_clip_beyond_enrolment_is_left_out(bundle: Bundle, valid: list[Clip]) -> None:
+def test_who_has_no_clip_beyond_enrolment_is_left_out(bundle: StreamingBundle, valid: list[Clip]) -> None:
     two = [clip for clip in valid if clip.speaker == valid[0].speaker][:2]
     trial = stage(bundle, two, cached(two), shortest=1.0)
     assert trial.sessions == []
@@ -95,7 +95,7 @@ def test_who_has_no_clip_beyond_enrolment_is_left_out(bundle: Bundle, valid: lis
 
 
 @pytest.mark.parametrize("pitch", [110, 210])
-def test_decisions_are_those_of_a_live_channel(bundle: Bundle, pitch: int) -> None:
+def test_decisions_are_those_of_a_live_channel(bundle: StreamingBundle, pitch: int) -> None:
     samples = conversation()
     claim = watch(bundle, [voice(3.0, pitch=pitch, seed=1)], 1)[0][-1].voiceprint
     assert claim is not None
@@ -111,7 +111,9 @@ def test_decisions_are_those_of_a_live_channel(bundle: Bundle, pitch: int) -> No
     assert len(set(live)) == 3, "a session in which nothing is decided would prove nothing"
 
 
-async def live_decisions(bundle: Bundle, samples: NDArray[np.float32], verifier: Verifier) -> list[Decision]:
+async def live_decisions(
+    bundle: StreamingBundle, samples: NDArray[np.float32], verifier: Verifier
+) -> list[Decision]:
     settings = ChannelSettings(0, Role.UNKNOWN, SAMPLE_RATE, 30, 5, frozenset({Task.SPEAKER}))
     channel = Channel(settings, bundle, DirectRunner())
     channel.voice.verifier = verifier
@@ -120,7 +122,7 @@ async def live_decisions(bundle: Bundle, samples: NDArray[np.float32], verifier:
     return [one.speaker.decision for one in seen if getattr(one, "speaker", None)]
 
 
-def deciding(bundle: Bundle, claim: NDArray[np.float32], looks: list[Look]) -> Manifest:
+def deciding(bundle: StreamingBundle, claim: NDArray[np.float32], looks: list[Look]) -> Manifest:
     """Return the bundle's manifest with a calibration to which these looks are clearly true or clearly false."""
     scores = sorted(float(claim @ look.voiceprint) for look in looks if look.voiceprint is not None)
     fitted = VoiceCalibration(slope=1e5, offset=-1e5 * (scores[len(scores) // 2] - 1e-6))
@@ -135,7 +137,9 @@ def look(score: float, time: float) -> Look:
 CLAIM = np.array([1, 0], np.float32)
 
 
-def test_an_outcome_tells_the_last_decision_all_of_them_and_when_the_first_was(bundle: Bundle) -> None:
+def test_an_outcome_tells_the_last_decision_all_of_them_and_when_the_first_was(
+    bundle: StreamingBundle,
+) -> None:
     calibration = bundle.manifest.calibration.model_copy(
         update={"voice": VoiceCalibration(slope=20, offset=-10)}
     )
@@ -161,7 +165,7 @@ def test_acceptance_counts_from_the_seconds_at_which_it_was() -> None:
     ]
 
 
-def claims(bundle: Bundle) -> tuple[RollingTrial, Manifest]:
+def claims(bundle: StreamingBundle) -> tuple[RollingTrial, Manifest]:
     """Return six sessions of known outcome, and the manifest that decides them so."""
     calibration = bundle.manifest.calibration.model_copy(
         update={"voice": VoiceCalibration(slope=20, offset=-10)}
@@ -178,7 +182,7 @@ def claims(bundle: Bundle) -> tuple[RollingTrial, Manifest]:
     return trial, bundle.manifest.model_copy(update={"calibration": calibration})
 
 
-def test_the_table_adds_up(bundle: Bundle) -> None:
+def test_the_table_adds_up(bundle: StreamingBundle) -> None:
     rows = {(row["corpus"], row["net seconds"]): row for row in report(*claims(bundle))}
     assert [corpus for corpus, _ in rows] == [c for c in ("librispeech", "saa", "all") for _ in SECONDS]
     early, late, whole = rows["saa", "2"], rows["saa", "3"], rows["saa", "whole"]
@@ -198,12 +202,15 @@ def test_the_table_adds_up(bundle: Bundle) -> None:
     assert (rows["all", "whole"]["true claims"], rows["all", "whole"]["false claims"]) == (3, 3)
 
 
-def test_the_errors_are_drawn(bundle: Bundle, tmp_path: Path) -> None:
+def test_the_errors_are_drawn(bundle: StreamingBundle, tmp_path: Path) -> None:
     assert plot(*claims(bundle), tmp_path / "new").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_command_prints_and_writes_the_table(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bundle: StreamingBundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)

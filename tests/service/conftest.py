@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_bundle import NAME
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 
 
 @pytest.fixture(scope="session")
-def bundle(bundle_folder: Path) -> Bundle:
+def bundle(bundle_folder: Path) -> StreamingBundle:
     """The tiny bundle, opened."""
-    return Bundle(bundle_folder / NAME)
+    return StreamingBundle(bundle_folder / NAME)

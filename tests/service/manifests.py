@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from undertone_service.bundle.manifest import Licence, Manifest
-from undertone_service.bundle.streaming import Outputs
+from undertone_service.bundle.bundle import Outputs
+from undertone_service.bundle.manifest import Licence, Manifest, StreamingManifest
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -22,7 +22,7 @@ def manifest(**changes: Any) -> Manifest:
         "digest": "d",
         "licence": Licence(name="none", commercial_use=False, notice="For tests."),
     }
-    return Manifest(**known | changes)
+    return StreamingManifest(**known | changes)
 
 
 def outputs(

@@ -15,7 +15,7 @@ import soundfile
 from fastapi import FastAPI
 from numpy.typing import NDArray
 
-from undertone_service.bundle.manifest import Licence, Manifest, VerificationThresholds
+from undertone_service.bundle.manifest import Licence, StreamingManifest, VerificationThresholds
 from undertone_service.offline import VoiceSample
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.labels import Role
@@ -89,7 +89,7 @@ class OneBundle:
     """Stands in for BundleLibrary: one bundle, named ``pitch``."""
 
     def __init__(self, digest: str) -> None:
-        manifest = Manifest(
+        manifest = StreamingManifest(
             name="pitch",
             state_size=1,
             carried_state=0,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone_service.analysis.session import Session, SessionRules
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.dsp.g711 import alaw_encode, mulaw_encode
 from undertone_service.engine import DirectRunner, Runner
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
@@ -45,7 +45,7 @@ def wire(samples: NDArray[np.float32], encoding: Encoding = Encoding.S16LE) -> b
 
 
 async def started(
-    bundle: Bundle,
+    bundle: StreamingBundle,
     query: dict[str, str],
     *,
     voices: KnownVoices | None = None,

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from tests.voices import conversation, silence, voice
 from undertone_service.analysis.channel import Channel, ChannelSettings
 from undertone_service.analysis.verification import Verifier
+from undertone_service.bundle.bundle import Outputs
 from undertone_service.bundle.manifest import MinimumSnr
-from undertone_service.bundle.streaming import Bundle, Outputs
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.dsp.speech import ActiveStep
 from undertone_service.engine import DirectRunner, Lane
 from undertone_service.protocol.labels import Decision, Role, Task
@@ -41,7 +42,7 @@ class ScriptedRunner(DirectRunner):
         statistics[-3] = step.mask.sum() * (step.index >= self._switch)
         return statistics
 
-    async def answer(self, bundle: Bundle, sums: NDArray[np.float64]) -> list[Outputs]:
+    async def answer(self, bundle: StreamingBundle, sums: NDArray[np.float64]) -> list[Outputs]:
         self.sums += list(sums)
         found = []
         for row, outputs in zip(sums, await super().answer(bundle, sums), strict=True):
@@ -53,7 +54,7 @@ class ScriptedRunner(DirectRunner):
         return found
 
 
-def channel(bundle: Bundle, runner: DirectRunner, **changes: Any) -> Channel:
+def channel(bundle: StreamingBundle, runner: DirectRunner, **changes: Any) -> Channel:
     settings: dict[str, Any] = {
         "index": 0, "role": Role.UNKNOWN, "sample_rate": 16000, "window": 30, "hop": 5, "tasks": frozenset(Task),
     }  # fmt: skip
@@ -64,14 +65,14 @@ async def hear(heard: Channel, samples: NDArray[np.float32]) -> list[ServerMessa
     return [message for _, message in [*await heard.push(samples), *await heard.end()]]
 
 
-async def test_messages_are_due_at_the_step_that_brought_them(bundle: Bundle) -> None:
+async def test_messages_are_due_at_the_step_that_brought_them(bundle: StreamingBundle) -> None:
     heard = channel(bundle, DirectRunner())
     steps = [step for step, _ in [*await heard.push(conversation()), *await heard.end()]]
     assert steps == sorted(steps)
     assert heard.time == pytest.approx(8.6)
 
 
-async def test_what_the_encoder_does_not_call_speech_is_no_utterance(bundle: Bundle) -> None:
+async def test_what_the_encoder_does_not_call_speech_is_no_utterance(bundle: StreamingBundle) -> None:
     heard = channel(bundle, ScriptedRunner(refuse=range(1000)))
     messages = await hear(heard, conversation())
     assert {type(message) for message in messages} == {Result}
@@ -81,7 +82,7 @@ async def test_what_the_encoder_does_not_call_speech_is_no_utterance(bundle: Bun
     assert summary.emotion_thirds == (None, None, None)
 
 
-async def test_a_step_or_two_of_speech_make_an_utterance_only_together(bundle: Bundle) -> None:
+async def test_a_step_or_two_of_speech_make_an_utterance_only_together(bundle: StreamingBundle) -> None:
     sounds = np.concatenate([silence(1.0), voice(1.0), silence(1.5)])
     confirmed = channel(bundle, ScriptedRunner(refuse=range(14, 1000)))
     messages = await hear(confirmed, sounds)
@@ -93,7 +94,7 @@ async def test_a_step_or_two_of_speech_make_an_utterance_only_together(bundle: B
     assert not any(isinstance(m, SpeechStarted | UtteranceResult) for m in await hear(click, sounds))
 
 
-async def test_sums_of_nothing_never_reach_the_heads(bundle: Bundle) -> None:
+async def test_sums_of_nothing_never_reach_the_heads(bundle: StreamingBundle) -> None:
     pools = list(bundle.manifest.pools.values())
     places = [sum(1 + 2 * size for size in pools[:i]) for i in range(len(pools))]
     for samples in (silence(6.0), np.concatenate([silence(9.0), voice(1.0)]), conversation()):
@@ -104,7 +105,7 @@ async def test_sums_of_nothing_never_reach_the_heads(bundle: Bundle) -> None:
         assert all(row[place] > 0 for row in runner.sums for place in places)
 
 
-async def test_speech_in_the_last_third_only(bundle: Bundle) -> None:
+async def test_speech_in_the_last_third_only(bundle: StreamingBundle) -> None:
     heard = channel(bundle, DirectRunner())
     await hear(heard, np.concatenate([silence(9.0), voice(2.0)]))
     first, second, third = (await heard.summary(heard.speech)).emotion_thirds
@@ -112,7 +113,9 @@ async def test_speech_in_the_last_third_only(bundle: Bundle) -> None:
     assert third is not None
 
 
-async def test_another_voice_on_the_channel_is_told_once_and_verification_begins_anew(bundle: Bundle) -> None:
+async def test_another_voice_on_the_channel_is_told_once_and_verification_begins_anew(
+    bundle: StreamingBundle,
+) -> None:
     heard = channel(bundle, ScriptedRunner(switch=120))
     claimed = np.zeros(bundle.manifest.voiceprint_size, np.float32)
     claimed[0] = 1.0
@@ -130,12 +133,12 @@ async def test_another_voice_on_the_channel_is_told_once_and_verification_begins
     assert (await heard.summary(heard.speech)).speaker_changes == 1
 
 
-async def test_one_voice_never_changes(bundle: Bundle) -> None:
+async def test_one_voice_never_changes(bundle: StreamingBundle) -> None:
     heard = channel(bundle, ScriptedRunner())
     assert not any(isinstance(m, SpeakerChanged) for m in await hear(heard, voice(12.0)))
 
 
-async def test_the_window_forgets_and_the_session_does_not(bundle: Bundle) -> None:
+async def test_the_window_forgets_and_the_session_does_not(bundle: StreamingBundle) -> None:
     heard = channel(bundle, DirectRunner(), window=10, hop=10)
     results = [
         m for m in await hear(heard, np.concatenate([voice(3.0), silence(4.0)])) if isinstance(m, Result)
@@ -146,13 +149,13 @@ async def test_the_window_forgets_and_the_session_does_not(bundle: Bundle) -> No
     assert heard.speech == pytest.approx(3.0, abs=0.4)
 
 
-async def test_memory_does_not_grow_without_results(bundle: Bundle) -> None:
+async def test_memory_does_not_grow_without_results(bundle: StreamingBundle) -> None:
     heard = channel(bundle, DirectRunner(), hop=10**9)
     await heard.push(voice(8.0))
     assert len(heard._window._contributions) <= 30
 
 
-async def test_signal_to_noise_is_known_once_the_floor_is(bundle: Bundle) -> None:
+async def test_signal_to_noise_is_known_once_the_floor_is(bundle: StreamingBundle) -> None:
     heard = channel(bundle, DirectRunner())
     noise = np.random.default_rng(2).normal(0, 0.002, 16 * 16000).astype(np.float32)
     noise[8 * 16000 : 12 * 16000] += voice(4.0)
@@ -161,9 +164,9 @@ async def test_signal_to_noise_is_known_once_the_floor_is(bundle: Bundle) -> Non
     assert all(value is not None and 5 < value < 40 for value in known)
 
 
-def noisy_bundle(bundle: Bundle, least_db: float) -> Bundle:
+def noisy_bundle(bundle: StreamingBundle, least_db: float) -> StreamingBundle:
     """Return the bundle with a bound on the noise that emotion is answered in."""
-    strict = Bundle(bundle.folder)
+    strict = StreamingBundle(bundle.folder)
     strict.manifest = bundle.manifest.model_copy(update={"minimum_snr": MinimumSnr(emotion=least_db)})
     return strict
 
@@ -174,7 +177,7 @@ def voice_in_noise() -> NDArray[np.float32]:
     return noise
 
 
-async def test_too_noisy_a_voice_has_no_emotion_and_is_told_why_once(bundle: Bundle) -> None:
+async def test_too_noisy_a_voice_has_no_emotion_and_is_told_why_once(bundle: StreamingBundle) -> None:
     heard = channel(noisy_bundle(bundle, 90.0), DirectRunner())
     messages = await hear(heard, voice_in_noise())
     told = [m for m in messages if isinstance(m, Notice)]
@@ -189,14 +192,14 @@ async def test_too_noisy_a_voice_has_no_emotion_and_is_told_why_once(bundle: Bun
     assert (summary.emotion, summary.emotion_thirds) == (None, (None, None, None))
 
 
-async def test_a_clear_enough_voice_is_answered(bundle: Bundle) -> None:
+async def test_a_clear_enough_voice_is_answered(bundle: StreamingBundle) -> None:
     messages = await hear(channel(noisy_bundle(bundle, -20.0), DirectRunner()), voice_in_noise())
     assert not any(isinstance(m, Notice) for m in messages)
     answers = [m for m in messages if isinstance(m, Result) and 9.0 <= m.end <= 12.0]
     assert all(m.emotion is not None for m in answers)
 
 
-async def test_noise_is_that_of_the_moment_however_much_comes_at_once(bundle: Bundle) -> None:
+async def test_noise_is_that_of_the_moment_however_much_comes_at_once(bundle: StreamingBundle) -> None:
     samples = voice_in_noise()
     whole = await channel(bundle, DirectRunner()).push(samples)
     piecewise = channel(bundle, DirectRunner())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tests.service.session_fixtures import assert_same, contents, cut, heard, started, wire
 from tests.voices import conversation, silence, voice
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.dsp.speech import ActiveStep, active_steps
 from undertone_service.engine import DirectRunner, Engine, Lane, Runner, encode_steps
 
@@ -26,7 +26,9 @@ async def running(**settings: Any) -> AsyncIterator[Engine]:
         await engine.stop()
 
 
-async def encoded(runner: Runner, bundle: Bundle, steps: Sequence[ActiveStep]) -> NDArray[np.float32]:
+async def encoded(
+    runner: Runner, bundle: StreamingBundle, steps: Sequence[ActiveStep]
+) -> NDArray[np.float32]:
     lane = Lane(bundle)
     return np.stack([await runner.encode(lane, step) for step in steps])
 
@@ -46,7 +48,7 @@ def all_steps(samples: NDArray[np.float32]) -> list[ActiveStep]:
     return [ActiveStep(i, step, np.ones(5, np.float32), first=i == 0) for i, step in enumerate(whole)]
 
 
-async def test_a_stream_alone_equals_the_same_stream_in_a_batch_of_32(bundle: Bundle) -> None:
+async def test_a_stream_alone_equals_the_same_stream_in_a_batch_of_32(bundle: StreamingBundle) -> None:
     steps = active_steps(conversation())[:40]
     alone = await encoded(DirectRunner(), bundle, steps)
     sizes: list[int] = []
@@ -59,7 +61,7 @@ async def test_a_stream_alone_equals_the_same_stream_in_a_batch_of_32(bundle: Bu
     assert (np.abs(together[0] - alone) / scale).max() < 1e-4
 
 
-async def test_a_whole_session_alone_equals_itself_among_31_others(bundle: Bundle) -> None:
+async def test_a_whole_session_alone_equals_itself_among_31_others(bundle: StreamingBundle) -> None:
     pieces = cut(wire(conversation()), [6400])
 
     async def session(runner: Runner, audio: Sequence[bytes]) -> list[dict[str, Any]]:
@@ -74,7 +76,7 @@ async def test_a_whole_session_alone_equals_itself_among_31_others(bundle: Bundl
     assert_same(together[0], alone)
 
 
-async def test_answers_are_those_of_the_bundle(bundle: Bundle) -> None:
+async def test_answers_are_those_of_the_bundle(bundle: StreamingBundle) -> None:
     steps = active_steps(voice(2.0))
     sums = (await encoded(DirectRunner(), bundle, steps)).sum(axis=0, dtype=np.float64)
     rows = np.stack([sums, 3 * sums, sums[::1] * 0.5])
@@ -87,14 +89,14 @@ async def test_answers_are_those_of_the_bundle(bundle: Bundle) -> None:
         assert one.age == pytest.approx(other.age, abs=1e-3)
 
 
-async def test_answers_depend_on_moments_not_on_how_long_was_spoken(bundle: Bundle) -> None:
+async def test_answers_depend_on_moments_not_on_how_long_was_spoken(bundle: StreamingBundle) -> None:
     sums = (await encoded(DirectRunner(), bundle, active_steps(voice(2.0)))).sum(axis=0, dtype=np.float64)
     one, hundred = bundle.answer(np.stack([sums, 100 * sums]))
     np.testing.assert_allclose(one.emotion, hundred.emotion, atol=1e-4)
     assert np.linalg.norm(one.voiceprint) == pytest.approx(1, abs=1e-5)
 
 
-async def test_caches_restart_at_an_utterance_and_the_normaliser_does_not(bundle: Bundle) -> None:
+async def test_caches_restart_at_an_utterance_and_the_normaliser_does_not(bundle: StreamingBundle) -> None:
     carried = bundle.manifest.carried_state
     steps = active_steps(voice(2.0))
     lane = Lane(bundle)
@@ -116,14 +118,14 @@ async def test_caches_restart_at_an_utterance_and_the_normaliser_does_not(bundle
     )
 
 
-async def test_a_lane_keeps_only_its_own_state_alive(bundle: Bundle) -> None:
+async def test_a_lane_keeps_only_its_own_state_alive(bundle: StreamingBundle) -> None:
     lanes = [Lane(bundle) for _ in range(4)]
     step = active_steps(voice(0.5))[0]
     encode_steps(bundle, lanes, [step] * 4)
     assert all(lane.state.base is None for lane in lanes)
 
 
-async def test_a_failing_bundle_fails_its_own_streams_only(bundle: Bundle) -> None:
+async def test_a_failing_bundle_fails_its_own_streams_only(bundle: StreamingBundle) -> None:
     bad = ActiveStep(0, np.zeros(7, np.float32), np.ones(5, np.float32), first=True)
     good = active_steps(voice(0.5))[0]
     async with running() as engine:
@@ -132,7 +134,7 @@ async def test_a_failing_bundle_fails_its_own_streams_only(bundle: Bundle) -> No
         assert (await engine.encode(Lane(bundle), good)).shape == (bundle.manifest.statistics_size,)
 
 
-async def test_two_workers_and_a_stream_that_goes_away(bundle: Bundle) -> None:
+async def test_two_workers_and_a_stream_that_goes_away(bundle: StreamingBundle) -> None:
     steps = active_steps(voice(1.0))
     async with running(workers=2, max_batch=2) as engine:
         leaving = asyncio.create_task(encoded(engine, bundle, steps))
@@ -144,7 +146,7 @@ async def test_two_workers_and_a_stream_that_goes_away(bundle: Bundle) -> None:
         np.testing.assert_allclose(found, alone, rtol=1e-4, atol=1e-4)
 
 
-async def test_what_waits_is_finished_at_the_stop(bundle: Bundle) -> None:
+async def test_what_waits_is_finished_at_the_stop(bundle: StreamingBundle) -> None:
     engine = Engine(max_batch=1)
     await engine.start()
     step = active_steps(voice(0.5))[0]
@@ -155,7 +157,7 @@ async def test_what_waits_is_finished_at_the_stop(bundle: Bundle) -> None:
     assert engine.backlog == 0
 
 
-async def test_silence_costs_nothing(bundle: Bundle) -> None:
+async def test_silence_costs_nothing(bundle: StreamingBundle) -> None:
     sizes: list[int] = []
     async with running(observe=sizes.append) as engine:
         session, _ = await started(bundle, {}, runner=engine)

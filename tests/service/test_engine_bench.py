@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.tiny_bundle import NAME
 from tests.voices import SAMPLE_RATE, conversation, silence, voice
 from undertone_client.command_line import main
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.engine_bench import dense_speech, largest, measure
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
@@ -22,8 +22,8 @@ IMPOSSIBLE_MS = 0.0
 
 
 @pytest.fixture(scope="module")
-def bundle(bundle_folder: Path) -> Bundle:
-    return Bundle(bundle_folder / NAME)
+def bundle(bundle_folder: Path) -> StreamingBundle:
+    return StreamingBundle(bundle_folder / NAME)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_too_little_speech_is_refused() -> None:
         assert refused.value.code is ErrorCode.NOT_ENOUGH_SPEECH
 
 
-def test_a_few_streams_pass(bundle: Bundle, speech: NDArray[np.float32]) -> None:
+def test_a_few_streams_pass(bundle: StreamingBundle, speech: NDArray[np.float32]) -> None:
     load = measure(bundle, speech, 3, 3.0, GENEROUS_MS)
     assert load.passed
     assert load.results == 3 * 2  # a hop of 0.5 s over the second that is measured
@@ -63,7 +63,9 @@ def test_a_few_streams_pass(bundle: Bundle, speech: NDArray[np.float32]) -> None
     assert load.row()["streams"] == 3
 
 
-def test_an_impossible_bound_is_not_met_by_any_number(bundle: Bundle, speech: NDArray[np.float32]) -> None:
+def test_an_impossible_bound_is_not_met_by_any_number(
+    bundle: StreamingBundle, speech: NDArray[np.float32]
+) -> None:
     loads = largest(bundle, speech, 3.0, IMPOSSIBLE_MS, start=2)
     assert [load.streams for load in loads] == [2, 1]
     assert not any(load.passed for load in loads)
@@ -71,7 +73,7 @@ def test_an_impossible_bound_is_not_met_by_any_number(bundle: Bundle, speech: ND
 
 @pytest.mark.parametrize(("streams", "seconds"), [(0, 5.0), (-1, 5.0), (2, 2.5)])
 def test_what_gives_no_result_is_refused(
-    bundle: Bundle, speech: NDArray[np.float32], streams: int, seconds: float
+    bundle: StreamingBundle, speech: NDArray[np.float32], streams: int, seconds: float
 ) -> None:
     with pytest.raises(UndertoneError) as refused:
         measure(bundle, speech, streams, seconds, GENEROUS_MS)

@@ -9,17 +9,17 @@ from tests.tiny_bundle import NAME
 from tests.voices import conversation
 from undertone_client.lines import line
 from undertone_export.bundle import write_manifest
-from undertone_service.bundle.streaming import GRAPHS, Bundle
+from undertone_service.bundle.streaming import GRAPHS, StreamingBundle
 from undertone_service.protocol.messages import SERVER_MESSAGE
 
 
-def bundle_without(task: str, folder: Path, source: Path) -> Bundle:
+def bundle_without(task: str, folder: Path, source: Path) -> StreamingBundle:
     for graph in GRAPHS:
         (folder / graph).write_bytes((source / graph).read_bytes())
-    manifest = Bundle(source).manifest
+    manifest = StreamingBundle(source).manifest
     tasks = tuple(name for name in manifest.tasks if name != task)
     write_manifest(manifest.model_copy(update={"tasks": tasks}), folder)
-    return Bundle(folder)
+    return StreamingBundle(folder)
 
 
 @pytest.mark.parametrize("task", ["emotion", "gender", "age"])

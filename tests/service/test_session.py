@@ -18,7 +18,7 @@ from tests.service.session_fixtures import (
     wire,
 )
 from tests.voices import conversation, silence, voice
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.engine import DirectRunner
 from undertone_service.offline import encode_recording
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
@@ -43,7 +43,7 @@ def short(rate: int) -> np.ndarray:
 
 
 async def both_ways(
-    bundle: Bundle, encoding: Encoding, rate: int, channels: int, sizes: list[int]
+    bundle: StreamingBundle, encoding: Encoding, rate: int, channels: int, sizes: list[int]
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     mono = short(rate)
     samples = mono if channels == 1 else np.stack([mono, np.roll(mono, rate // 2)], axis=1)
@@ -67,7 +67,7 @@ async def both_ways(
     st.lists(st.integers(1, 30000), min_size=1, max_size=6),
 )
 def test_cutting_changes_nothing(
-    bundle: Bundle, encoding: Encoding, rate: int, channels: int, sizes: list[int]
+    bundle: StreamingBundle, encoding: Encoding, rate: int, channels: int, sizes: list[int]
 ) -> None:
     whole, pieces = asyncio.run(both_ways(bundle, encoding, rate, channels, sizes))
     assert sum(message["type"] == "utterance" for message in whole) == 2 * channels
@@ -76,13 +76,13 @@ def test_cutting_changes_nothing(
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("encoding", Encoding)
-async def test_frames_of_20_ms_and_of_3_s(bundle: Bundle, encoding: Encoding, channels: int) -> None:
+async def test_frames_of_20_ms_and_of_3_s(bundle: StreamingBundle, encoding: Encoding, channels: int) -> None:
     second = 8000 * channels * encoding.bytes_per_sample
     assert_same(*await both_ways(bundle, encoding, 8000, channels, [second // 50]))
     assert_same(*await both_ways(bundle, encoding, 8000, channels, [3 * second]))
 
 
-async def test_single_bytes(bundle: Bundle) -> None:
+async def test_single_bytes(bundle: StreamingBundle) -> None:
     data = wire(short(8000)[:14000])
     query = {"sample_rate": "8000", "window": "0.5", "hop": "0.5"}
     whole, _ = await started(bundle, query)
@@ -92,7 +92,7 @@ async def test_single_bytes(bundle: Bundle) -> None:
     assert_same(contents(one), contents(other))
 
 
-async def test_a_conversation(bundle: Bundle) -> None:
+async def test_a_conversation(bundle: StreamingBundle) -> None:
     session, greeting = await started(bundle, {"previous": "before"})
     assert [type(m) for m in greeting] == [SessionStarted]
     start = greeting[0]
@@ -125,7 +125,7 @@ async def test_a_conversation(bundle: Bundle) -> None:
     assert all(channel.emotion_thirds)
 
 
-async def test_the_summary_is_that_of_the_offline_path(bundle: Bundle) -> None:
+async def test_the_summary_is_that_of_the_offline_path(bundle: StreamingBundle) -> None:
     samples = np.rint(conversation() * 32768).astype(np.float32) / np.float32(32768)
     session, _ = await started(bundle, {})
     ended = (await heard(session, cut(wire(samples), [3200])))[-1]
@@ -138,7 +138,7 @@ async def test_the_summary_is_that_of_the_offline_path(bundle: Bundle) -> None:
     np.testing.assert_allclose(list(scores.scores.values()), found.emotion, atol=1e-4)
 
 
-async def test_a_minute_of_digital_silence_says_nothing(bundle: Bundle) -> None:
+async def test_a_minute_of_digital_silence_says_nothing(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {"hop": "1"})
     messages = await heard(session, [bytes(32000)] * 60)
     assert {type(m) for m in messages} == {Result, SessionEnded}
@@ -152,13 +152,13 @@ async def test_a_minute_of_digital_silence_says_nothing(bundle: Bundle) -> None:
     assert summary.channels[0].talk_share == 0
 
 
-async def test_a_session_without_any_audio_ends_in_order(bundle: Bundle) -> None:
+async def test_a_session_without_any_audio_ends_in_order(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {"channels": "2"})
     messages = await heard(session, [b""])
     assert [type(m) for m in messages] == [SessionEnded]
 
 
-async def test_two_channels_share_the_talk_and_follow_their_roles(bundle: Bundle) -> None:
+async def test_two_channels_share_the_talk_and_follow_their_roles(bundle: StreamingBundle) -> None:
     session, greeting = await started(bundle, {"channels": "2", "roles": "agent,customer"})
     assert isinstance(greeting[0], SessionStarted)
     assert greeting[0].policy.emotion == (False, True)
@@ -193,13 +193,15 @@ async def test_two_channels_share_the_talk_and_follow_their_roles(bundle: Bundle
         ({"roles": "agent", "tasks": "gender"}, True, (False,)),
     ],
 )
-async def test_policy(bundle: Bundle, query: dict[str, str], for_all: bool, policy: tuple[bool]) -> None:
+async def test_policy(
+    bundle: StreamingBundle, query: dict[str, str], for_all: bool, policy: tuple[bool]
+) -> None:
     _, greeting = await started(bundle, query, emotion_for_all=for_all)
     assert isinstance(greeting[0], SessionStarted)
     assert greeting[0].policy.emotion == policy
 
 
-async def test_configure_changes_tasks_while_the_stream_runs(bundle: Bundle) -> None:
+async def test_configure_changes_tasks_while_the_stream_runs(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {})
     first = await session.receive_audio(wire(voice(2.0)))
     answer = await session.receive_text('{"type": "configure", "tasks": ["gender"], "colour": 1}')
@@ -213,14 +215,14 @@ async def test_configure_changes_tasks_while_the_stream_runs(bundle: Bundle) -> 
     assert all(m.emotion is None and m.age is None and m.gender for m in results)
 
 
-async def test_configure_does_not_lift_the_policy(bundle: Bundle) -> None:
+async def test_configure_does_not_lift_the_policy(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {"roles": "agent", "tasks": "gender"})
     await session.receive_text('{"type": "configure", "tasks": ["emotion", "gender"]}')
     messages = await heard(session, [wire(voice(2.0))])
     assert all(m.emotion is None for m in messages if isinstance(m, Result | UtteranceResult))
 
 
-async def test_finalize_ends_the_utterance_now_and_the_next_begins_anew(bundle: Bundle) -> None:
+async def test_finalize_ends_the_utterance_now_and_the_next_begins_anew(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {"hop": "3"})
     before = await session.receive_audio(wire(voice(1.55)))
     answer = await session.receive_text('{"type": "finalize"}')
@@ -234,12 +236,12 @@ async def test_finalize_ends_the_utterance_now_and_the_next_begins_anew(bundle: 
     assert [m.time for m in later if isinstance(m, SpeechStarted)] == [1.5]
 
 
-async def test_keepalive_is_not_answered(bundle: Bundle) -> None:
+async def test_keepalive_is_not_answered(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {})
     assert await session.receive_text('{"type": "keepalive"}') == []
 
 
-async def test_close_sums_up_and_nothing_is_taken_after_it(bundle: Bundle) -> None:
+async def test_close_sums_up_and_nothing_is_taken_after_it(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {})
     await session.receive_audio(wire(voice(1.0)))
     messages = await session.receive_text('{"type": "close"}')
@@ -255,7 +257,7 @@ async def test_close_sums_up_and_nothing_is_taken_after_it(bundle: Bundle) -> No
         assert refused.value.code is ErrorCode.BAD_ORDER
 
 
-async def test_nothing_is_taken_before_the_start(bundle: Bundle) -> None:
+async def test_nothing_is_taken_before_the_start(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {})
     session._started = False
     for step in (
@@ -277,7 +279,7 @@ async def test_nothing_is_taken_before_the_start(bundle: Bundle) -> None:
         '{"type": "configure", "verify": "ann"}', '{"type": "Close"}', "[" * 5000,
     ],
 )  # fmt: skip
-async def test_what_is_no_control_message_is_refused(bundle: Bundle, text: str) -> None:
+async def test_what_is_no_control_message_is_refused(bundle: StreamingBundle, text: str) -> None:
     session, _ = await started(bundle, {})
     with pytest.raises(UndertoneError) as refused:
         await session.receive_text(text)
@@ -286,7 +288,7 @@ async def test_what_is_no_control_message_is_refused(bundle: Bundle, text: str) 
     assert "keepalive" in refused.value.remedy
 
 
-async def test_a_refused_configure_leaves_the_session_as_it_was(bundle: Bundle) -> None:
+async def test_a_refused_configure_leaves_the_session_as_it_was(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {})
     for verify, code in ((["nobody"], ErrorCode.UNKNOWN_SPEAKER), (["1:ann"], ErrorCode.BAD_REQUEST)):
         text = json.dumps({"type": "configure", "tasks": ["gender"], "verify": verify})
@@ -297,7 +299,7 @@ async def test_a_refused_configure_leaves_the_session_as_it_was(bundle: Bundle) 
     assert any(isinstance(m, Result) and m.emotion for m in messages)
 
 
-async def test_bytes_left_over_earn_a_warning(bundle: Bundle) -> None:
+async def test_bytes_left_over_earn_a_warning(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {"channels": "2"})
     messages = await heard(session, [b"\x00" * 7])
     warning, summary = messages
@@ -308,19 +310,19 @@ async def test_bytes_left_over_earn_a_warning(bundle: Bundle) -> None:
     assert summary.warnings == {"partial_sample": 1}
 
 
-async def test_impossible_floats_are_refused(bundle: Bundle) -> None:
+async def test_impossible_floats_are_refused(bundle: StreamingBundle) -> None:
     session, _ = await started(bundle, {"encoding": "f32le"})
     with pytest.raises(UndertoneError) as refused:
         await session.receive_audio(wire(np.array([0, np.nan], np.float32), Encoding.F32LE))
     assert refused.value.code is ErrorCode.BAD_AUDIO
 
 
-async def voiceprint(bundle: Bundle, samples: np.ndarray, bandwidth_hz: int = 8000) -> Voiceprint:
+async def voiceprint(bundle: StreamingBundle, samples: np.ndarray, bandwidth_hz: int = 8000) -> Voiceprint:
     total, _ = await encode_recording(bundle, DirectRunner(), samples, 16000)
     return Voiceprint(bundle.answer(total.statistics[None])[0].voiceprint, total.speech, bandwidth_hz)
 
 
-async def test_a_claimed_voice_is_scored_at_every_hop(bundle: Bundle) -> None:
+async def test_a_claimed_voice_is_scored_at_every_hop(bundle: StreamingBundle) -> None:
     ann = voice(4.0, pitch=115, seed=3)
     voices = KnownVoices({"ann": await voiceprint(bundle, ann)})
     session, _ = await started(bundle, {"verify": "ann"}, voices=voices)
@@ -338,7 +340,7 @@ async def test_a_claimed_voice_is_scored_at_every_hop(bundle: Bundle) -> None:
     assert summary.channels[0].speaker.decision == "accepted"
 
 
-async def test_the_voice_of_the_channel_that_was_claimed(bundle: Bundle) -> None:
+async def test_the_voice_of_the_channel_that_was_claimed(bundle: StreamingBundle) -> None:
     ann = voice(2.0, pitch=115, seed=3)
     voices = KnownVoices({"ann": await voiceprint(bundle, ann)})
     query = {"channels": "2", "roles": "agent,customer", "verify": "customer:ann"}
@@ -348,7 +350,7 @@ async def test_the_voice_of_the_channel_that_was_claimed(bundle: Bundle) -> None
     assert found == {1}
 
 
-async def test_identification(bundle: Bundle) -> None:
+async def test_identification(bundle: StreamingBundle) -> None:
     ann, bob = voice(3.0, pitch=115, seed=3), voice(3.0, pitch=240, seed=9)
     voices = KnownVoices({"ann": await voiceprint(bundle, ann), "bob": await voiceprint(bundle, bob)})
     session, _ = await started(bundle, {"identify": "1"}, voices=voices)
@@ -361,7 +363,7 @@ async def test_identification(bundle: Bundle) -> None:
     assert {m.id for m in identity.candidates} == {"ann", "bob"}
 
 
-async def test_a_withdrawn_voice_is_dropped_at_once(bundle: Bundle) -> None:
+async def test_a_withdrawn_voice_is_dropped_at_once(bundle: StreamingBundle) -> None:
     ann = voice(2.0, pitch=115, seed=3)
     voices = KnownVoices({"ann": await voiceprint(bundle, ann)})
     session, _ = await started(bundle, {"verify": "ann"}, voices=voices)
@@ -377,7 +379,7 @@ async def test_a_withdrawn_voice_is_dropped_at_once(bundle: Bundle) -> None:
     assert after[-1].warnings == {"speaker_withdrawn": 1}
 
 
-async def test_claims_are_replaced_and_dropped_by_configure(bundle: Bundle) -> None:
+async def test_claims_are_replaced_and_dropped_by_configure(bundle: StreamingBundle) -> None:
     one = await voiceprint(bundle, voice(2.0))
     session, _ = await started(bundle, {}, voices=KnownVoices({"ann": one, "bob": one}))
     for verify, found in ((["ann"], {"ann"}), (["bob"], {"bob"}), ([], set())):
@@ -388,7 +390,7 @@ async def test_claims_are_replaced_and_dropped_by_configure(bundle: Bundle) -> N
         assert {m.speaker.id for m in messages if isinstance(m, Result) and m.speaker} == found
 
 
-async def test_a_voice_of_another_kind_of_line_earns_a_warning(bundle: Bundle) -> None:
+async def test_a_voice_of_another_kind_of_line_earns_a_warning(bundle: StreamingBundle) -> None:
     narrow = await voiceprint(bundle, voice(2.0), bandwidth_hz=4000)
     voices = KnownVoices({"ann": narrow})
     for rate, warned in (("16000", ["bandwidth_differs"]), ("8000", [])):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from undertone_export.evaluation.evaluate import Material
     from undertone_export.evaluation.report import Evaluation
-    from undertone_service.bundle.streaming import Bundle
+    from undertone_service.bundle.bundle import Bundle
 
 _FILE_WIDTH = 120
 
@@ -123,14 +123,13 @@ def open_bundle(folder_or_name: str) -> "Bundle":
     Raises:
         UndertoneError: ``unknown_bundle``.
     """
-    from undertone_service.bundle.library import BundleLibrary
-    from undertone_service.bundle.streaming import Bundle
+    from undertone_service.bundle import library
     from undertone_service.settings import Settings
 
     folder = Path(folder_or_name)
     if folder.is_dir():
-        return Bundle(folder)
-    return BundleLibrary(Settings().bundle_directories, folder_or_name).default
+        return library.open_bundle(folder)
+    return library.BundleLibrary(Settings().bundle_directories, folder_or_name).default
 
 
 def command(args: argparse.Namespace) -> str:

@@ -33,9 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from undertone_export.quantise import quantise
     from undertone_models.data.audio import AudioCache
     from undertone_models.data.corpora import read_corpora
-    from undertone_service.bundle.streaming import Bundle
+    from undertone_service.bundle.streaming import StreamingBundle
 
-    bundle = Bundle(args.bundle)
+    bundle = StreamingBundle(args.bundle)
     folder = args.out or args.bundle.with_name(f"{args.bundle.name}-int8")
     clips = [clip for clip in read_corpora(args.data)[0] if clip.split == "valid"]
     order = np.random.default_rng(0).permutation(len(clips))[: _CALIBRATED_ON + _COMPARED_ON]
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     audio = [cache[clips[i].path] for i in order if clips[i].path in cache]
     kept = len(audio) * _CALIBRATED_ON // (_CALIBRATED_ON + _COMPARED_ON)
     manifest = quantise(bundle, folder, audio[:kept])
-    comparison = compare(Bundle(folder), bundle, audio[kept:])
+    comparison = compare(StreamingBundle(folder), bundle, audio[kept:])
     card = (args.bundle / "CARD.md").read_text(encoding="utf-8")
     (folder / "CARD.md").write_text(
         quantised_card(card, bundle.manifest, manifest, comparison), encoding="utf-8"

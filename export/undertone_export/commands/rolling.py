@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from undertone_export.evaluation.report import Section
     from undertone_models.data.clips import Clip
-    from undertone_service.bundle.streaming import Bundle
+    from undertone_service.bundle.bundle import Bundle
 
 _CORPORA = ("saa", "librispeech")
 _CROWD = "saa"
@@ -35,11 +35,11 @@ def run(args: argparse.Namespace) -> int:
     """Enrol, verify or search, and print the outcomes."""
     from undertone_export.evaluation.keeping import keep
     from undertone_models.data.corpora import read_corpora
-    from undertone_service.bundle.streaming import Bundle
+    from undertone_service.bundle.library import open_bundle
 
     if args.identify is not None and (args.identify < 2 or args.plots):
         args.refuse("--identify takes two voices or more, and draws no plots")
-    bundle = Bundle(args.bundle)
+    bundle = open_bundle(args.bundle)
     clips = read_corpora(args.data)[0]
     section = _identify(bundle, clips, args) if args.identify else _verify(bundle, clips, args)
     keep(section, bundle.manifest.digest, args.json, test=args.split == "test")

@@ -26,8 +26,8 @@ from undertone_export.evaluation.verification import (
 )
 from undertone_models.data.clips import Clip, Rejected
 from undertone_models.data.trials import Trial
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.bundle.manifest import Manifest
-from undertone_service.bundle.streaming import Bundle
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 

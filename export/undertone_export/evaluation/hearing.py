@@ -11,7 +11,7 @@ from undertone_export.evaluation.conditions import Conditions, Excerpt
 from undertone_export.passages import listen
 from undertone_models.data.audio import UnreadableAudio
 from undertone_models.data.clips import Rejected
-from undertone_service.bundle.streaming import Bundle, Outputs
+from undertone_service.bundle.bundle import Bundle, Outputs
 from undertone_service.dsp import FRAME_SAMPLES, SAMPLE_RATE, STEP_SAMPLES
 from undertone_service.dsp.speech import active_steps
 

@@ -220,8 +220,26 @@ class Section(BaseModel):
     rows: tuple[dict[str, Any], ...]
 
 
+class RecipeSection(Section):
+    """What a published system's rounds found: means and deviations over them, shares from 0 to 1, ages in years."""
+
+    recipe: str
+    protocol: str
+    sex: str | None
+    overrides: tuple[str, ...]
+    measures: dict[str, float]
+    deviations: dict[str, float]
+    seconds: int
+    parameters: int
+    corpora: tuple[dict[str, Any], ...] = ()
+    classes: tuple[dict[str, Any], ...] = ()
+
+
 class _Kind(BaseModel):
     kind: str
+
+
+_MODELS: dict[str, type[Evaluation] | type[Section]] = {"evaluation": Evaluation, "recipe": RecipeSection}
 
 
 def read_report(path: Path) -> Evaluation | Section:
@@ -233,8 +251,7 @@ def read_report(path: Path) -> Evaluation | Section:
     try:
         text = path.read_bytes()
         kind = _Kind.model_validate_json(text).kind
-        model = Evaluation if kind == "evaluation" else Section
-        return model.model_validate_json(text)
+        return _MODELS.get(kind, Section).model_validate_json(text)
     except (OSError, ValidationError) as error:
         reason = " ".join(str(error).splitlines()[:3])
         raise UndertoneError(

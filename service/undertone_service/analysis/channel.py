@@ -7,14 +7,15 @@ from numpy.typing import NDArray
 
 from undertone_service.analysis.confirmation import SpeechConfirmation
 from undertone_service.analysis.estimates import emotion, estimate, noise_silences, too_noisy
+from undertone_service.analysis.hearing import hearing
 from undertone_service.analysis.loudness import Loudness, decibels, signal_to_noise
 from undertone_service.analysis.sums import Contribution, SpeechSum, Thirds, Window
 from undertone_service.analysis.voice import VoiceTrack
-from undertone_service.bundle.streaming import Bundle, Outputs
+from undertone_service.bundle.bundle import Bundle, Outputs
 from undertone_service.dsp import SAMPLE_RATE, STEP_SAMPLES
 from undertone_service.dsp.resample import Resampler
 from undertone_service.dsp.speech import ActiveStep, HeardStep, SpeechDetector
-from undertone_service.engine import Lane, Runner
+from undertone_service.engine import Runner
 from undertone_service.protocol.labels import Role, Task
 from undertone_service.protocol.messages import (
     ChannelSummary,
@@ -61,18 +62,18 @@ class Channel:
     def __init__(self, settings: ChannelSettings, bundle: Bundle, runner: Runner) -> None:
         self.settings = settings
         self.tasks = settings.tasks
-        self.voice = VoiceTrack(bundle.manifest, settings.prior)
+        self.voice = VoiceTrack(bundle.manifest, bundle.statistics_size, settings.prior)
         self._bundle = bundle
         self._runner = runner
         self._resampler = Resampler(settings.sample_rate, SAMPLE_RATE)
         self._detector = SpeechDetector()
-        self._lane = Lane(bundle)
+        self._hearing = hearing(bundle, runner)
         self._confirmation = SpeechConfirmation(bundle.manifest)
         self._window = Window(settings.window)
-        self._total = SpeechSum(bundle.manifest.statistics_size)
+        self._total = SpeechSum(bundle.statistics_size)
         self._loudness = Loudness()
-        self._emotions, width = _pool(bundle, "emotion")
-        self._thirds = Thirds(width)
+        self._emotions = bundle.emotion_part()
+        self._thirds = Thirds(self._emotions.stop - self._emotions.start)
         self._utterance: _Utterance | None = None
 
     @property
@@ -126,7 +127,9 @@ class Channel:
         messages: list[Timed] = []
         # Step by step, so that the noise floor is that of the step, however much audio came at once.
         for start in range(0, len(samples), STEP_SAMPLES):
-            for step in self._detector.push(samples[start : start + STEP_SAMPLES]):
+            part = samples[start : start + STEP_SAMPLES]
+            self._hearing.pass_by(part)
+            for step in self._detector.push(part):
                 messages += await self._hear(step)
         return messages
 
@@ -143,9 +146,9 @@ class Channel:
         return messages
 
     async def _encode(self, heard: HeardStep, step: ActiveStep) -> list[Timed]:
-        statistics = await self._runner.encode(self._lane, step)
+        statistics = await self._hearing.encode(step)
         if step.first or self._utterance is None:
-            self._utterance = _Utterance(step.index, SpeechSum(self._bundle.manifest.statistics_size))
+            self._utterance = _Utterance(step.index, SpeechSum(self._bundle.statistics_size))
         for counted in self._confirmation.push(step, statistics, heard.level):
             self._add(counted)
         if self._utterance.started or not self._confirmation.confirmed:
@@ -166,10 +169,26 @@ class Channel:
         self._window.add(contribution)
         self._thirds.add(contribution.index, wide[self._emotions], contribution.speech)
 
+    async def _look(self, utterance: _Utterance | None) -> SpeechSum | None:
+        """Hear the window anew, where the bundle has to; return what it holds, None where steps have said it all."""
+        end = self._detector.index
+        statistics = await self._hearing.look(end, self._window.speech)
+        if statistics is None:
+            return None
+        for total in (self._total, self.voice.total, *([utterance.total] if utterance else [])):
+            total.add(statistics, 0.0)
+        window = SpeechSum(self._bundle.statistics_size)
+        window.add(statistics, self._window.speech)
+        self._window.add(Contribution(end - 1, statistics.astype(np.float32), 0.0, 0.0))
+        self._thirds.add(end - 1, statistics[self._emotions], 0.0)
+        return window
+
     async def _end_utterance(self, index: int, last: int) -> list[Timed]:
         utterance, self._utterance = self._utterance, None
         if utterance is None or not utterance.started:
             return []
+        if not self._bundle.answerable(utterance.total.statistics):
+            await self._look(utterance)  # it was shorter than a hop
         end, speech = _seconds(last + 1), round(utterance.total.speech, 2)
         outputs, claimed = await self._answers(utterance.total, self._claimed())
         snr_db = utterance.loudness.snr_db
@@ -192,7 +211,7 @@ class Channel:
         return [(index, ended), (index, result)]
 
     async def _result(self, heard: HeardStep) -> list[Timed]:
-        window = self._window.total(self._bundle.manifest.statistics_size)
+        window = await self._look(self._utterance) or self._window.total(self._bundle.statistics_size)
         earlier = self.voice.earlier(window) if Task.SPEAKER in self.tasks else None
         outputs, before, claimed = await self._answers(window, earlier, self._claimed())
         changed: list[Timed] = []
@@ -250,9 +269,10 @@ class Channel:
 
     async def _answers(self, *totals: SpeechSum | None) -> list[Outputs | None]:
         """Return the outputs over each sum, in one batch; None for one that is absent or without speech."""
-        rows = [total.statistics for total in totals if total and total.speech]
+        known = [total is not None and self._bundle.answerable(total.statistics) for total in totals]
+        rows = [total.statistics for total, some in zip(totals, known, strict=True) if total and some]
         outputs = iter(await self._runner.answer(self._bundle, np.stack(rows)) if rows else ())
-        return [next(outputs) if total and total.speech else None for total in totals]
+        return [next(outputs) if some else None for some in known]
 
     async def _emotion_thirds(self) -> tuple[Emotion | None, ...]:
         if Task.EMOTION not in self.tasks or Task.EMOTION not in self._bundle.manifest.tasks:
@@ -265,26 +285,16 @@ class Channel:
         # The other pools are those of the whole session, and an empty third too: no head ever sees sums of nothing.
         rows = np.tile(self._total.statistics, (3, 1))
         for row, third in zip(rows, thirds, strict=True):
-            if third.speech:
+            if third.statistics[0]:  # the weight of what was added
                 row[self._emotions] = third.statistics
         outputs = await self._runner.answer(self._bundle, rows)
         enough = self._bundle.manifest.minimum_speech.emotion
         return tuple(
             emotion(self._bundle.manifest, output, third.speech)
-            if third.speech and third.speech >= enough
+            if third.statistics[0] and third.speech >= enough
             else None
             for third, output in zip(thirds, outputs, strict=True)
         )
-
-
-def _pool(bundle: Bundle, name: str) -> tuple[slice, int]:
-    """Return where a pool lies in the statistics, and how many floats it takes."""
-    start = 0
-    for pool, size in bundle.manifest.pools.items():
-        if pool == name:
-            return slice(start, start + 1 + 2 * size), 1 + 2 * size
-        start += 1 + 2 * size
-    return slice(0, 0), 0
 
 
 def _voiceprint(outputs: Outputs | None) -> NDArray[np.float32] | None:

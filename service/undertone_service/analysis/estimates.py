@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from undertone_service.bundle.bundle import Outputs
 from undertone_service.bundle.manifest import Manifest
-from undertone_service.bundle.streaming import Outputs
 from undertone_service.protocol.labels import Task, age_band
 from undertone_service.protocol.messages import Age, Emotion, Estimate, Gender
 
@@ -87,7 +87,9 @@ def gender(manifest: Manifest, outputs: Outputs, speech: float) -> Gender:
 
 
 def age(manifest: Manifest, outputs: Outputs, speech: float) -> Age:
-    """Return the age with its interval, calibrated for net seconds of speech."""
+    """Return the age with its interval, calibrated for net seconds of speech; of some bundles the band alone."""
+    if math.isnan(outputs.age):
+        return Age(years=None, low=None, high=None, band=manifest.age_bands[int(np.argmax(outputs.age_band))])
     known = manifest.calibration
     years = min(max(known.age_offset + known.age_slope * outputs.age, _LEAST), _MOST)
     width = math.exp(

@@ -12,8 +12,8 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from undertone_service.analysis.channel import Channel, ChannelSettings, Timed
-from undertone_service.analysis.verification import Verifier
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.analysis.verification import Verifier, check_voiceprints
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.dsp.decoder import Decoder
 from undertone_service.engine import Runner
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
@@ -33,7 +33,7 @@ from undertone_service.protocol.messages import (
     SessionEnded,
     SessionStarted,
 )
-from undertone_service.protocol.options import AudioFormat, StreamOptions, options_error
+from undertone_service.protocol.options import STEP_SECONDS, AudioFormat, StreamOptions, options_error
 from undertone_service.store.voices import Gallery, Voiceprint
 
 
@@ -72,7 +72,7 @@ class Session:
         rules: SessionRules,
     ) -> None:
         self.id = session_id
-        self.options = options
+        self.options = fitting(options, bundle)
         self.ended = False
         self.bundle = bundle
         self._voices = voices
@@ -218,6 +218,8 @@ class Session:
         return [configured, *warnings]
 
     async def _configure(self, options: StreamOptions) -> list[Notice]:
+        if options.identify or options.claims():
+            check_voiceprints(self.bundle.manifest)
         # Everything is looked up before anything changes: a refusal leaves the session as it was.
         claimed = {i: (s, await self._voices.voiceprint(s)) for i, s in options.claims().items()}
         self.options = options
@@ -254,6 +256,26 @@ class Session:
             if isinstance(message, Notice):
                 self._warnings[message.code] += 1
         return [(step, channel.settings.index, message) for step, message in timed]
+
+
+def fitting(options: StreamOptions, bundle: Bundle) -> StreamOptions:
+    """Return the options with the window that the bundle has, where it has but one.
+
+    Raises:
+        UndertoneError: ``bad_request`` where another window was asked for, or a longer hop.
+    """
+    if bundle.fixed_window is None:
+        return options
+    window = bundle.fixed_window * STEP_SECONDS
+    wanted = options.window if "window" in options.model_fields_set else window
+    if abs(wanted - window) > 1e-6 or options.hop > window + 1e-6:
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST,
+            f"window, hop: {wanted:g} s, {options.hop:g} s. The bundle {bundle.manifest.name!r} hears windows of "
+            f"{window:g} s, no others.",
+            "Leave the window out, and ask for a hop no longer than it.",
+        )
+    return options.model_copy(update={"window": window})
 
 
 def _in_order(timed: list[tuple[int, int, ServerMessageBase]]) -> list[ServerMessageBase]:

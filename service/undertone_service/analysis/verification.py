@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone_service.bundle.manifest import Manifest, VerificationThresholds, VoiceCalibration
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.labels import Decision
 from undertone_service.protocol.messages import Identity, Match, Speaker
 from undertone_service.store.voices import Gallery
@@ -41,6 +42,20 @@ def probability_to_accept(thresholds: VerificationThresholds, speech: float) -> 
 
 def _probability(logit: float) -> float:
     return 1 / (1 + math.exp(-min(max(logit, -50.0), 50.0)))
+
+
+def check_voiceprints(manifest: Manifest) -> None:
+    """Refuse to compare voices with a bundle that takes no voiceprints.
+
+    Raises:
+        UndertoneError: ``bad_request``.
+    """
+    if "voiceprint" not in manifest.tasks:
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST,
+            f"The bundle {manifest.name!r} takes no voiceprints, so it can neither enrol, verify nor identify.",
+            "Name a bundle that has the task `voiceprint`; GET /v1/models lists them.",
+        )
 
 
 class Verifier:

@@ -22,15 +22,15 @@ class VoiceTrack:
     dropped at any time. ``prior`` is that of the voice being enrolled at all.
     """
 
-    def __init__(self, manifest: Manifest, prior: float) -> None:
+    def __init__(self, manifest: Manifest, statistics_size: int, prior: float) -> None:
         self.verifier: Verifier | None = None
         self.gallery: Callable[[], Awaitable[Gallery]] | None = None
         self.changes = 0
         self._manifest = manifest
         self._prior = prior
-        self.total = SpeechSum(manifest.statistics_size)
+        self.total = SpeechSum(statistics_size)
         """All speech since the voice last changed; the channel adds to it."""
-        self._past = SpeechSum(manifest.statistics_size)  # what has left the window
+        self._past = SpeechSum(statistics_size)  # what has left the window
         self._differing = 0
 
     def leave(self, contribution: Contribution) -> None:

@@ -1,15 +1,43 @@
 """The bundles that a server can run."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from undertone_service.bundle.bundle import Bundle, unreadable
 from undertone_service.bundle.manifest import MANIFEST
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.streaming import StreamingBundle
+from undertone_service.bundle.window import WindowBundle
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 DEFAULT = "undertone-streaming"
 """The bundle that Undertone ships for everyday use."""
+
+
+_KINDS: dict[str, type[StreamingBundle] | type[WindowBundle]] = {
+    "streaming": StreamingBundle,
+    "window": WindowBundle,
+}
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Open a bundle of whichever kind it is.
+
+    Raises:
+        UndertoneError: ``unknown_bundle`` where the folder holds no sound bundle.
+    """
+    try:
+        kind = json.loads((folder / MANIFEST).read_bytes()).get("kind")
+    except (OSError, ValueError, AttributeError) as error:
+        raise unreadable(folder, error, ("its graphs",)) from None
+    if kind not in _KINDS:
+        raise UndertoneError(
+            ErrorCode.UNKNOWN_BUNDLE,
+            f"The bundle in {folder.name!r} is of the kind {kind!r}.",
+            f"This server knows: {', '.join(_KINDS)}.",
+        )
+    return _KINDS[kind](folder)
 
 
 class BundleLibrary:
@@ -20,7 +48,7 @@ class BundleLibrary:
 
     def __init__(self, folders: Sequence[Path], default: str | None = None) -> None:
         found = sorted(path.parent for folder in folders for path in folder.glob(f"*/{MANIFEST}"))
-        self._bundles = {bundle.manifest.name: bundle for bundle in map(Bundle, found)}
+        self._bundles = {bundle.manifest.name: bundle for bundle in map(open_bundle, found)}
         if default is None:
             default = next(iter(self._bundles)) if len(self._bundles) == 1 else DEFAULT
         self.default: Bundle = self._bundles[default] if default in self._bundles else self._missing(default)

@@ -96,21 +96,20 @@ class MinimumSnr(_Part):
 
 
 class Manifest(_Part):
-    """A streaming bundle. ``digest`` covers the graphs: voiceprints compare within one digest only."""
+    """What a bundle of either kind says of itself.
+
+    ``digest`` covers the graphs: voiceprints compare within one digest only. ``tasks`` names what it answers, of
+    ``emotion``, ``gender``, ``age`` and ``voiceprint``.
+    """
 
     name: str
-    kind: Literal["streaming"] = "streaming"
+    kind: str
     version: str = "1"
-    sample_rate: int = 16000
-    step_samples: int = 1600
-    step_frames: int = 5
-    state_size: int
-    carried_state: int = Field(description="leading floats of the state that survive an utterance's end")
-    statistics_size: int
-    pools: dict[str, int] = Field(description="width of each pool, in the order of the statistics")
-    variance_floor: float = 1e-4
-    voiceprint_size: int
-    tasks: tuple[str, ...] = ("emotion", "gender", "age", "voiceprint")
+    sample_rate: Literal[16000] = 16000
+    voiceprint_size: int = 0
+    tasks: tuple[Literal["emotion", "gender", "age", "voiceprint"], ...] = (
+        "emotion", "gender", "age", "voiceprint",
+    )  # fmt: skip
     emotions: tuple[str, ...] = EMOTIONS
     genders: tuple[str, ...] = GENDERS
     age_bands: tuple[str, ...] = AGE_BANDS
@@ -127,6 +126,28 @@ class Manifest(_Part):
     licence: Licence
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
+
+
+class StreamingManifest(Manifest):
+    """A streaming bundle: steps to statistics that add up, and heads on their sums."""
+
+    kind: Literal["streaming"] = "streaming"
+    step_samples: int = 1600
+    step_frames: int = 5
+    state_size: int
+    carried_state: int = Field(description="leading floats of the state that survive an utterance's end")
+    statistics_size: int
+    pools: dict[str, int] = Field(description="width of each pool, in the order of the statistics")
+    variance_floor: float = 1e-4
+
+
+class WindowManifest(Manifest):
+    """A window bundle: one graph from a window's samples to answers, run anew at every hop."""
+
+    kind: Literal["window"] = "window"
+    confirm_steps: int = Field(default=2, description="steps of speech that make an utterance")
+    window_samples: int = Field(description="samples of a window, a whole number of steps")
+    age_years: bool = Field(default=True, description="whether ``age`` is in years, or in bands alone")
 
 
 def digest(files: Sequence[Path]) -> str:

@@ -1,38 +1,32 @@
 """Run a streaming bundle: steps to statistics, summed statistics to answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from undertone_service.bundle.manifest import MANIFEST, Manifest, digest
-from undertone_service.protocol.errors import ErrorCode, UndertoneError
+from undertone_service.bundle.bundle import Bundle, Outputs, open_graph, read_manifest
+from undertone_service.bundle.manifest import StreamingManifest
 
 GRAPHS = ("encoder.onnx", "heads.onnx")
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Raw answers over one stretch of speech: probabilities f32[E] and f32[2], years, unit voiceprint f32[V]."""
+class StreamingBundle(Bundle):
+    """An opened streaming bundle. Its methods are safe to call from several threads."""
 
-    emotion: NDArray[np.float32]
-    gender: NDArray[np.float32]
-    age: float
-    voiceprint: NDArray[np.float32]
-
-
-class Bundle:
-    """An opened bundle. Its methods are safe to call from several threads."""
+    manifest: StreamingManifest
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
         self.folder = folder
-        self.manifest = read_manifest(folder)
-        self._encoder = _session(folder / GRAPHS[0], threads)
-        self._heads = _session(folder / GRAPHS[1], threads)
+        self.manifest = read_manifest(folder, StreamingManifest, GRAPHS)
+        self._encoder = open_graph(folder / GRAPHS[0], threads)
+        self._heads = open_graph(folder / GRAPHS[1], threads)
+
+    @property
+    def statistics_size(self) -> int:
+        """Floats of a step's statistics."""
+        return self.manifest.statistics_size
 
     def new_state(self) -> NDArray[np.float32]:
         """Return the state of a channel that has heard nothing, f32[S]."""
@@ -53,30 +47,18 @@ class Bundle:
             Outputs(e, g, float(a), v) for e, g, a, v in zip(emotion, gender, age, voiceprint, strict=True)
         ]
 
+    def answerable(self, statistics: NDArray[np.float64]) -> bool:
+        """Whether any speech was summed: its last place counts it."""
+        return bool(statistics[-1] > 0)
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read a bundle's manifest and check that its graphs are those it speaks of.
-
-    Raises:
-        UndertoneError: ``unknown_bundle`` where the folder holds no sound bundle.
-    """
-    try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-        found = digest([folder / graph for graph in GRAPHS])
-    except (OSError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise UndertoneError(
-            ErrorCode.UNKNOWN_BUNDLE,
-            f"The folder {folder.name!r} holds no readable bundle ({reason}).",
-            f"A bundle holds {MANIFEST}, {' and '.join(GRAPHS)}, as `undertone export` writes them.",
-        ) from None
-    if found != manifest.digest:
-        raise UndertoneError(
-            ErrorCode.UNKNOWN_BUNDLE,
-            f"The graphs of bundle {manifest.name!r} are not those that its manifest names.",
-            "Export the bundle again, or restore its files.",
-        )
-    return manifest
+    def emotion_part(self) -> slice:
+        """Where the emotion's pool lies in the statistics."""
+        start = 0
+        for pool, size in self.manifest.pools.items():
+            if pool == "emotion":
+                return slice(start, start + 1 + 2 * size)
+            start += 1 + 2 * size
+        return slice(0, 0)
 
 
 def moments(sums: NDArray[np.float64], pools: Sequence[int], variance_floor: float) -> NDArray[np.float32]:
@@ -95,16 +77,3 @@ def moments(sums: NDArray[np.float64], pools: Sequence[int], variance_floor: flo
         result[:, start + 1 + size : start + 1 + 2 * size] = np.maximum(square - mean * mean, variance_floor)
         start += 1 + 2 * size
     return result.astype(np.float32)
-
-
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    # The fused operator is several times slower on the CPU than the addition and the norm that it stands for.
-    return onnxruntime.InferenceSession(
-        str(path), options, providers=providers, disabled_optimizers=["SkipLayerNormFusion"]
-    )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from undertone_service.analysis.verification import Verifier, identify
-from undertone_service.bundle.streaming import Bundle
+from undertone_service.bundle.bundle import Bundle
 from undertone_service.enrolment import EnrolmentRules, check_recording, missing_speech
 from undertone_service.offline import VoiceSample
 from undertone_service.protocol.errors import ErrorCode, UndertoneError

@@ -1,0 +1,92 @@
+"""Published figures with ours beside them: one row for each figure that saved runs of recipes cover."""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from pydantic import TypeAdapter
+
+from undertone_export.evaluation.report import RecipeSection
+
+_FILE = files("undertone_models") / "protocols" / "published_figures.toml"
+_YEARS = ("age", "age_rmse")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a source reports, by the sex of the speakers (``both``, or ``male`` and ``female``).
+
+    Shares are in per cent, ages in years; ``overrides`` are those of the recipe's command.
+    """
+
+    system: str
+    what: str
+    recipe: str
+    protocol: str
+    measure: str
+    published: Mapping[str, float]
+    overrides: tuple[str, ...] = ()
+    spoken: str | None = None
+    """The protocol that holds out speakers, beside one that draws at random."""
+    target: float | None = None
+
+
+def published_figures() -> list[Figure]:
+    """Return all published figures that the data at hand allows."""
+    known = tomllib.loads(_FILE.read_text(encoding="utf-8"))["figure"]
+    return TypeAdapter(list[Figure]).validate_python(known)
+
+
+def published_rows(sections: Sequence[RecipeSection]) -> list[dict[str, object]]:
+    """Return a row for each figure that some of these runs measured again."""
+    return list(_rows(sections))
+
+
+def _rows(sections: Sequence[RecipeSection]) -> Iterator[dict[str, object]]:
+    for figure in published_figures():
+        for sex, value in figure.published.items():
+            ours = _find(sections, figure, figure.protocol, sex)
+            if ours is None or figure.measure not in ours.measures:
+                continue
+            apart = _find(sections, figure, figure.spoken, sex) if figure.spoken else None
+            yield {
+                "system": figure.system,
+                "what": figure.what,
+                "protocol": figure.protocol,
+                "speakers": {"both": "all", "male": "men", "female": "women"}[sex],
+                "measure": figure.measure + ("" if figure.measure in _YEARS else " %"),
+                "published": value,
+                "ours": _shown(ours, figure.measure),
+                "target": figure.target,
+                "outcome": _outcome(ours.measures[figure.measure], figure),
+                "ours, speakers held out": _shown(apart, figure.measure) if apart else None,
+                "seconds": ours.seconds,
+                "parameters": ours.parameters,
+            }
+
+
+def _find(
+    sections: Sequence[RecipeSection], figure: Figure, protocol: str | None, sex: str
+) -> RecipeSection | None:
+    wanted = (figure.recipe, protocol, None if sex == "both" else sex, sorted(figure.overrides))
+    for section in sections:
+        if (section.recipe, section.protocol, section.sex, sorted(section.overrides)) == wanted:
+            return section
+    return None
+
+
+def _shown(section: RecipeSection, measure: str) -> str | None:
+    if measure not in section.measures:
+        return None
+    scale = 1.0 if measure in _YEARS else 100.0
+    text = f"{scale * section.measures[measure]:.1f}"
+    spread = section.deviations.get(measure)
+    return text if spread is None else f"{text} ± {scale * spread:.1f}"
+
+
+def _outcome(value: float, figure: Figure) -> str | None:
+    if figure.target is None:
+        return None
+    missed = value - figure.target if figure.measure in _YEARS else figure.target - 100 * value
+    return "reached" if missed <= 0 else f"missed by {missed:.1f}"
