@@ -106,11 +106,23 @@ def write_card(manifest: Manifest, budget: Budget, figures: Sequence[str]) -> st
         "",
         f"* {purpose}. Emotions were acted, by few people, mostly in English: expect "
         "less on spontaneous speech, other languages and cultures. How somebody sounds is not how somebody feels.",
+        *_one_source(manifest),
         *([_AGE] if "age" in manifest.tasks else []),
         *_LIMITS,
         "",
     ]
     return "\n".join(lines)
+
+
+def _one_source(manifest: Manifest) -> list[str]:
+    """Warn of emotion learnt from one corpus alone."""
+    corpora = manifest.training.get("emotional_corpora", [])
+    if "emotion" not in manifest.tasks or len(corpora) != 1:
+        return []
+    return [
+        f"* **Emotion was learnt from one corpus alone, {corpora[0]}**: on other voices, rooms and ways of acting "
+        "expect hardly more than guessing (models/RESULTS.md)."
+    ]
 
 
 def write_window_card(manifest: Manifest, parameters: int) -> str:

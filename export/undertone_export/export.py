@@ -75,6 +75,7 @@ def export(
         "seed": saved["settings"]["seed"],
         "settings": saved["settings"],
         "corpora": corpora_table(train),
+        "emotional_corpora": sorted({clip.corpus for clip in train if clip.emotion}),
         "taught": taught,
         "left_out": covered.left_out,
     }

@@ -96,6 +96,14 @@ def test_the_card_says_what_is_left_out_and_what_is_shared_alike() -> None:
     assert "call: gender; a voiceprint for verification." in card
 
 
+def test_the_card_warns_of_emotion_from_a_single_source() -> None:
+    for corpora, warned in ((["crema_d"], True), (["crema_d", "tess"], False)):
+        card = write_card(manifest(emotional_corpora=corpora), BUDGET, ())
+        assert ("one corpus alone, crema_d" in card) == warned
+    silent = manifest(RESEARCH, ("gender", "voiceprint"), emotional_corpora=["crema_d"])
+    assert "one corpus alone" not in write_card(silent, BUDGET, ())
+
+
 def test_the_card_names_the_teacher() -> None:
     assert "`resemblyzer`" in write_card(manifest(RESEARCH, taught=True), BUDGET, ())
 
