@@ -68,6 +68,7 @@ def configure_logs(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
+        logger.setLevel(logging.NOTSET)
     # Their debug lines hold requests with headers (keys), SQL with its values (voiceprints).
     for name in ("websockets", "aiosqlite", "sqlalchemy", "alembic", "python_multipart"):
         logging.getLogger(name).setLevel(logging.WARNING)
