@@ -71,11 +71,13 @@ def test_power_is_that_of_an_fft(
 ) -> None:
     settings = SpectrogramSettings(window, hop, fft, shape, centred)  # type: ignore[arg-type]
     power = Spectrogram(settings)(batch(samples))[0].numpy()
-    heard = np.pad(samples.astype(np.float64), (window // 2, window)) if centred else samples
+    heard = samples.astype(np.float64)
+    if centred:
+        heard = np.pad(heard, (window // 2, window))
     floor = {"hann": 0.5, "hamming": 0.54}[shape]
     weights = floor - (1 - floor) * np.cos(2 * np.pi * np.arange(window) / window)
     count = 1 + len(samples) // hop if centred else 1 + (len(samples) - window) // hop
-    frames = np.stack([heard[t * hop : t * hop + window] for t in range(count)])
+    frames: NDArray[np.float64] = np.stack([heard[t * hop : t * hop + window] for t in range(count)])
     expected = np.abs(np.fft.rfft(frames * weights, fft)) ** 2
     assert power.shape == expected.shape
     np.testing.assert_allclose(power, expected, rtol=1e-4, atol=1e-6 * expected.max())

@@ -164,7 +164,7 @@ def test_gradient_reaches_every_parameter(name: str, samples: Tensor) -> None:
     network = NETWORKS[name]().train()
     # More than three clips, or a batch norm of a clip's vector would see next to no variance.
     clips = torch.cat([samples, samples.roll(1, dims=0) + samples, 0.3 * samples.flip(1)])
-    sum((value * torch.randn_like(value)).sum() for value in network(clips).values()).backward()  # type: ignore[union-attr]
+    sum((value * torch.randn_like(value)).sum() for value in network(clips).values()).backward()
     learning = {key: p for key, p in network.named_parameters() if p.requires_grad}
     assert learning
     assert [key for key, p in learning.items() if p.grad is None or not p.grad.abs().max() > 1e-9] == []

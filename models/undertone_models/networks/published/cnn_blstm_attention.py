@@ -10,7 +10,7 @@ Shapes, with the published dimensions and 4 s:
 
 Where the source is silent: the convolutions run over time with the bands as channels ("window 3" is one number, and
 pools of stride 1 on a plane would leave 32,000 inputs to the LSTM); the mel spectrum is in dB; 22 ms frames come
-every 11 ms; the FFT is long enough for 128 bands to hold a bin each; a clip is 4 s.
+every 11 ms, with an FFT of 1024, so that the lowest of 128 bands do not share a bin; a clip is 4 s.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ Shapes; T = 565 frames and F = 64 mel bands in dB or 13 MFCC:
     linear output: emotion
 
 The published frames, 21.3 ms every 5.3 ms, are kept in time: 1024 and 256 samples at 48 kHz are 341 and 85 at 16 kHz,
-and an FFT of 341 keeps the 47 Hz between bins. Where the source is silent: 64 bands (128 in 8 kHz would leave some
+and an FFT of 341 keeps the 47 Hz between bins. Where the source is silent: 64 bands (128 in 8 kHz would leave one
 without a bin), the sizes above, no positions for the Transformer (the convolutions beside it know the order).
 """
 
