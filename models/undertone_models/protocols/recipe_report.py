@@ -8,7 +8,7 @@ import numpy as np
 from undertone_models.protocols.recipe_running import RecipeOutcome, TaskFound
 
 Row = dict[str, object]
-_SHARES = ("emotion", "gender", "age_band", "sex_emotion", "eer")
+_SHARES = ("emotion", "gender", "age_band", "sex_emotion", "eer", "pairs")
 
 
 def report(outcomes: Sequence[RecipeOutcome]) -> list[Row]:

@@ -17,7 +17,7 @@ from undertone_models.protocols.running import keep_plan
 from undertone_models.windows.assemble import make_training, readable
 from undertone_models.windows.clips import UNKNOWN, Labels, Windows
 from undertone_models.windows.recipes import Task, WindowRecipe
-from undertone_models.windows.scores import answer_windows, measures
+from undertone_models.windows.scores import VOICEPRINT, answer_windows, measures, pairs_right
 from undertone_models.windows.training import METRICS
 
 FOUND = "found.json"
@@ -68,10 +68,14 @@ def run_recipe_round(
     training.run()
     held_out = training.train.of(readable(one.held_out, cache))
     outputs = answer_windows(training.network, held_out)
+    found = measures(outputs, held_out, recipe)
+    if VOICEPRINT in outputs:
+        valid = training.valid
+        found["pairs"] = pairs_right(outputs, held_out, answer_windows(training.network, valid), valid)
     corpora = sorted({clip.corpus for clip in held_out.clips})
     outcome = RecipeOutcome(
         one.name,
-        measures(outputs, held_out, recipe),
+        found,
         {task: _by_class(task, outputs, held_out, training.trainee.labels) for task in _classified(recipe)},
         {corpus: _of_corpus(corpus, outputs, held_out, recipe) for corpus in corpora},
         trained_on=len(training.train.clips),

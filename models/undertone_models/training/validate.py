@@ -10,6 +10,7 @@ from undertone_models.data.audio import AudioCache
 from undertone_models.networks.recordings import recording_logits
 from undertone_models.networks.streaming import AGE_BINS, StreamingNetwork
 from undertone_models.training.batches import UNKNOWN, Example
+from undertone_models.training.pairs import pairwise_eer
 
 
 @torch.no_grad()
@@ -45,23 +46,6 @@ def validate(network: StreamingNetwork, labelled: Sequence[Example], cache: Audi
         "valid_age": _mean(age),
         "valid_eer": pairwise_eer(np.array(voiceprints), np.array(speakers)),
     }
-
-
-def pairwise_eer(voiceprints: NDArray[np.float32], speakers: NDArray[np.int64]) -> float:
-    """Return the equal error rate over all pairs of voiceprints f32[N, V]."""
-    if len(voiceprints) < 2:
-        return float("nan")
-    scores = voiceprints @ voiceprints.T
-    upper = np.triu_indices(len(scores), 1)
-    same = (speakers[:, None] == speakers[None, :])[upper]
-    order = np.argsort(-scores[upper])
-    target = same[order]
-    if not target.any() or target.all():
-        return float("nan")
-    missed = 1 - np.cumsum(target) / target.sum()
-    accepted = np.cumsum(~target) / (~target).sum()
-    best = int(np.argmin(np.abs(missed - accepted)))
-    return float((missed[best] + accepted[best]) / 2)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -110,9 +110,14 @@ class Windows:
         augment: WindowAugment | None = None,
         random: np.random.Generator | None = None,
         noisy: Sequence[bool] = (),
+        length: int | None = None,
     ) -> Tensor:
-        """Return f32[B, N]; with ``random`` cut anywhere and augmented, without it cut to the first N."""
-        rows = np.zeros((len(indices), self._length), np.float32)
+        """Return f32[B, N]; with ``random`` cut anywhere and augmented, without it cut to the first N.
+
+        N is ``length``, or the network's window.
+        """
+        length = length or self._length
+        rows = np.zeros((len(indices), length), np.float32)
         for number, index in enumerate(indices):
             samples = self._cache[self.clips[index].path]
             if self._drop_below:
@@ -120,10 +125,10 @@ class Windows:
             if random is not None and augment is not None:
                 samples = _augmented(samples, augment, random, bool(noisy) and noisy[number])
             start = 0
-            if random is not None and len(samples) > self._length:
-                start = int(random.integers(len(samples) - self._length + 1))
-            part = samples[start : start + self._length]
-            rows[number, self._length - len(part) :] = part
+            if random is not None and len(samples) > length:
+                start = int(random.integers(len(samples) - length + 1))
+            part = samples[start : start + length]
+            rows[number, length - len(part) :] = part
         return torch.from_numpy(rows)
 
     def targets(self, indices: Sequence[int], tasks: Sequence[Task]) -> dict[Task, Tensor]:

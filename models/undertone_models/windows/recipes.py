@@ -56,6 +56,8 @@ class WindowRecipe:
     """Taken off the cosine with the true speaker (additive margin, Wang et al. 2018); 0: plain logits."""
     scale: float = 30.0
     """What cosines are multiplied by, with a margin."""
+    crop_seconds: float | None = None
+    """What longer clips are cut to, anywhere, while training; without it, the network's window."""
     drop_below: float = 0.0
     """Envelope, as part of the clip's largest, under which 50 ms of it are dropped before anything else."""
     seed: int = 0

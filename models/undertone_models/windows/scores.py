@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from undertone_models.training.validate import pairwise_eer
+from undertone_models.training.pairs import pairwise_accuracy, pairwise_eer, pairwise_threshold
 from undertone_models.windows.clips import UNKNOWN, Windows
 from undertone_models.windows.losses import task_losses
 from undertone_models.windows.recipes import Task, WindowRecipe
@@ -55,7 +55,7 @@ def measures(
         else:
             found[task] = float((outputs[task][known].argmax(axis=1) == truth[known]).mean())
     if VOICEPRINT in outputs:
-        found["eer"] = _pairs(outputs[VOICEPRINT], [clip.speaker for clip in windows.clips])
+        found["eer"] = pairwise_eer(*_voiceprints(outputs, windows))
     return found
 
 
@@ -73,7 +73,21 @@ def merit(found: Mapping[str, float], tasks: Sequence[Task]) -> float:
     return float(np.mean(merits))
 
 
-def _pairs(voiceprints: NDArray[np.float32], speakers: Sequence[str]) -> float:
+def pairs_right(
+    outputs: Mapping[str, NDArray[np.float32]],
+    windows: Windows,
+    others: Mapping[str, NDArray[np.float32]],
+    other_windows: Windows,
+) -> float:
+    """Return the share of pairs of clips told right, as of one speaker or of two, by the best threshold of other clips."""
+    threshold = pairwise_threshold(*_voiceprints(others, other_windows))
+    return pairwise_accuracy(*_voiceprints(outputs, windows), threshold)
+
+
+def _voiceprints(
+    outputs: Mapping[str, NDArray[np.float32]], windows: Windows
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    voiceprints = outputs[VOICEPRINT]
     unit = voiceprints / np.maximum(np.linalg.norm(voiceprints, axis=1, keepdims=True), 1e-12)
-    _, numbers = np.unique(speakers, return_inverse=True)
-    return pairwise_eer(unit, numbers)
+    _, numbers = np.unique([clip.speaker for clip in windows.clips], return_inverse=True)
+    return unit, numbers

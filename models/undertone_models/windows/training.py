@@ -21,6 +21,7 @@ from undertone_models.windows.clips import Labels, Windows
 from undertone_models.windows.losses import task_losses
 from undertone_models.windows.recipes import WindowRecipe
 from undertone_models.windows.scores import answer_windows, measures, merit
+from undertone_service.dsp import SAMPLE_RATE
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class WindowTraining:
         self.epoch = 0
         self.trainee = trainee
         self.train = train
-        self._valid = valid
+        self.valid = valid
         self._folder = folder
         learning = [p for p in self.network.parameters() if p.requires_grad]
         self._optimiser = _optimiser(learning, self.recipe)
@@ -122,20 +123,21 @@ class WindowTraining:
         clips = len(self.train.clips)
         order = random.permutation(clips * (1 + augment.noisy_copies))
         size = self.recipe.batch
+        crop = round(SAMPLE_RATE * self.recipe.crop_seconds) if self.recipe.crop_seconds else None
         for start in range(0, len(order), size):
             drawn = order[start : start + size].tolist()
             if len(drawn) == 1 and start:
                 return  # a batch norm of one is none
             indices = [number % clips for number in drawn]
             noisy = [number >= clips for number in drawn]
-            yield self.train.draw(indices, augment, random, noisy), indices
+            yield self.train.draw(indices, augment, random, noisy, crop), indices
 
     def _choose(self) -> dict[str, float]:
         """Measure on the clips to choose by, and keep the network where it is the best so far."""
         found: dict[str, float] = {}
         worth = float(self.epoch)
-        if self._valid.clips:
-            found = measures(answer_windows(self.network, self._valid), self._valid, self.recipe)
+        if self.valid.clips:
+            found = measures(answer_windows(self.network, self.valid), self.valid, self.recipe)
             worth = merit(found, list(self.recipe.tasks))
         if worth > self.best_merit or not self.best:
             self.best = copy.deepcopy(self.network.state_dict())
