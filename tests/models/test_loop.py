@@ -23,9 +23,9 @@ from undertone_models.training.batches import Batch, Batches, examples
 from undertone_models.training.checkpoints import CHECKPOINT, load_network, read_checkpoint
 from undertone_models.training.corpus import Corpus, gather, measure_corpus_mean
 from undertone_models.training.loop import METRICS, Training
+from undertone_models.training.pairs import pairwise_eer
 from undertone_models.training.settings import TrainSettings
 from undertone_models.training.team import Team
-from undertone_models.training.pairs import pairwise_eer
 from undertone_models.training.validate import validate
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 

@@ -73,6 +73,21 @@ def test_a_recipe_is_trained_by_its_name(data: str, tmp_path: Path) -> None:
     assert (tmp_path / "cache" / "runs" / "own" / CHECKPOINT).is_file()
 
 
+def test_rounds_may_begin_with_a_run_that_heard_nobody_held_out(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "cnn1d-mfcc", "--data", data, "--name", "own", *SMALL]) == 0
+    start = str(tmp_path / "cache" / "runs" / "own" / CHECKPOINT)
+    words = ["--recipe", "cnn1d-mfcc", "--data", data, "--start", start, "--json", "found.json", *SMALL]
+    assert main(["protocol", "ravdess-speaker", *words]) == 0
+    found = read_report(tmp_path / "found.json")
+    assert isinstance(found, RecipeSection)
+    assert "begins with the weights of the run `own`" in found.text
+    assert "--start" in found.command
+    assert main(["protocol", "ravdess-random", "--rounds", "0", *words]) == 1
+    assert "speakers whom round 0 holds out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--noise", type=Path, metavar="FILE", help="table of noises and room responses (CSV)")
     parser.add_argument(
         "--start", type=Path, metavar="FILE",
-        help="without --recipe: checkpoint of a run that heard nobody who is held out, which each round begins with",
+        help="checkpoint of a run that heard nobody who is held out, which each round begins with",
     )  # fmt: skip
     parser.add_argument(
         "--rounds", metavar="NAME,...", help="a fold's number, a seed or a corpus (default: all)"

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from undertone_models.data.audio import AudioCache
     from undertone_models.data.corpora import read_corpora
     from undertone_models.data.test_log import TEST_LOG, note_look
-    from undertone_models.protocols.recipe_running import FOUND, run_recipe_round
+    from undertone_models.protocols.recipe_running import FOUND, Basis, refuse_heard_by, run_recipe_round
     from undertone_models.windows.recipes import load_recipe
 
     recipe = load_recipe(args.recipe, args.overrides)
@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     clips = [clip for clip in clips if args.sex in (None, clip.sex)]
     rounds = RECIPE_PROTOCOLS[args.protocol].rounds(clips)
     chosen = choose_rounds(rounds, args.rounds)
+    if args.start:
+        refuse_heard_by(args.start, chosen)
     cache = AudioCache.build([clip.path for clip in clips], "recipes")
     for fault in rejected + cache.rejected:
         logging.warning("skipped %s: %s", fault.path, fault.reason)
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         if looks and not noted and not (folder / FOUND).is_file():
             note_look(TEST_LOG, args.recipe, command(args))
             noted = True
-        outcomes.append(run_recipe_round(one, recipe, args.encoder, cache, folder))
+        outcomes.append(run_recipe_round(one, recipe, Basis(args.encoder, args.start), cache, folder))
         found = section(args, recipe, outcomes, of=len(rounds))
         if args.json:
             args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -70,6 +72,9 @@ def section(
 
     protocol = RECIPE_PROTOCOLS[args.protocol]
     sex = {"male": ", men", "female": ", women", None: ""}[args.sex]
+    begun = (
+        f"Each round begins with the weights of the run `{args.start.parent.name}`. " if args.start else ""
+    )
     classes = [row for task in outcomes[0].by_class for row in class_rows(outcomes, task)]
     return {
         "kind": "recipe",
@@ -77,7 +82,7 @@ def section(
         "command": command(args),
         "text": (
             f"{protocol.text} {len(outcomes)} of {of} rounds; seed {recipe.seed}. The epoch is chosen on clips that "
-            f"are neither trained on nor held out. {recipe.source}"
+            f"are neither trained on nor held out. {begun}{recipe.source}"
         ),
         "rows": report(outcomes),
         "recipe": args.recipe,
@@ -101,7 +106,11 @@ def command(args: argparse.Namespace) -> str:
     for source in args.data:
         name, _, place = source.partition("=")
         words += ["--data", f"{name}={shown_path(Path(place))}"]
-    paths: list[tuple[str, Path | None]] = [("--encoder", args.encoder), ("--json", args.json)]
+    paths: list[tuple[str, Path | None]] = [
+        ("--encoder", args.encoder),
+        ("--start", args.start),
+        ("--json", args.json),
+    ]
     for option, path in paths:
         if path:
             words += [option, shown_path(path)]

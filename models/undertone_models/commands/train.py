@@ -109,8 +109,8 @@ def _train_window_recipe(args: argparse.Namespace) -> int:
     from undertone_models.windows.assemble import make_training
     from undertone_models.windows.recipes import load_recipe
 
-    if args.noise or args.teacher or args.start or args.commercial:
-        args.refuse(f"{args.recipe} takes no --noise, --teacher, --start or --commercial")
+    if args.noise or args.teacher or args.commercial:
+        args.refuse(f"{args.recipe} takes no --noise, --teacher or --commercial")
     recipe = load_recipe(args.recipe, args.overrides)
     folder = runs_folder() / (args.name or args.recipe)
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def _train_window_recipe(args: argparse.Namespace) -> int:
             logging.warning("skipped %s: %s", fault.path, fault.reason)
         train, valid = ([clip for clip in wanted if clip.split == name] for name in ("train", "valid"))
         logging.info("%d clips to train on, %d to choose by; run %s", len(train), len(valid), folder)
-        make_training(train, valid, recipe, args.encoder, cache, folder).run()
+        make_training(train, valid, recipe, args.encoder, cache, folder, args.start).run()
     return 0
 
 

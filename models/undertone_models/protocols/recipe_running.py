@@ -4,6 +4,7 @@ import csv
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from undertone_models.data.audio import AudioCache
 from undertone_models.protocols.rounds import Round
 from undertone_models.protocols.running import keep_plan
 from undertone_models.windows.assemble import make_training, readable
+from undertone_models.windows.checkpoints import read_window_checkpoint
 from undertone_models.windows.clips import UNKNOWN, Labels, Windows
 from undertone_models.windows.recipes import Task, WindowRecipe
 from undertone_models.windows.scores import VOICEPRINT, answer_windows, measures, pairs_right
 from undertone_models.windows.training import METRICS
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 FOUND = "found.json"
 
@@ -51,20 +54,28 @@ class RecipeOutcome:
 _OUTCOME = TypeAdapter(RecipeOutcome)
 
 
+@dataclass(frozen=True)
+class Basis:
+    """What the networks of all rounds stand on, and the run whose weights they begin with."""
+
+    encoder: Path | None = None
+    start: Path | None = None
+
+
 def run_recipe_round(
-    one: Round, recipe: WindowRecipe, encoder: Path | None, cache: AudioCache, folder: Path
+    one: Round, recipe: WindowRecipe, basis: Basis, cache: AudioCache, folder: Path
 ) -> RecipeOutcome:
     """Train and measure in a folder, from wherever an earlier run of the same round stopped.
 
     Raises:
         UndertoneError: ``conflict`` where the folder holds a round of another plan.
     """
-    keep_plan(_plan(one, recipe, encoder), folder)
+    keep_plan(_plan(one, recipe, basis), folder)
     try:
         return _OUTCOME.validate_json((folder / FOUND).read_bytes())
     except (OSError, ValidationError):
         pass  # not finished yet
-    training = make_training(one.training, one.validation, recipe, encoder, cache, folder)
+    training = make_training(one.training, one.validation, recipe, basis.encoder, cache, folder, basis.start)
     training.run()
     held_out = training.train.of(readable(one.held_out, cache))
     outputs = answer_windows(training.network, held_out)
@@ -118,14 +129,31 @@ def _of_corpus(
     return measures({name: values[rows] for name, values in outputs.items()}, part, recipe)
 
 
-def _plan(one: Round, recipe: WindowRecipe, encoder: Path | None) -> str:
+def refuse_heard_by(start: Path, rounds: Sequence[Round]) -> None:
+    """Refuse a run to begin with that was trained on a speaker whom a round holds out.
+
+    Raises:
+        UndertoneError: ``conflict``, or ``bad_request`` where the file is no checkpoint of a window recipe.
+    """
+    heard = set(read_window_checkpoint(start)["speakers"])
+    for one in rounds:
+        if both := sorted({clip.speaker for clip in one.held_out} & heard):
+            raise UndertoneError(
+                ErrorCode.CONFLICT,
+                f"{start} was trained on {len(both)} speakers whom round {one.name} holds out, {both[0]} among them.",
+                "Give a run without their corpora: `undertone train RECIPE --without CORPUS --name NAME`.",
+            )
+
+
+def _plan(one: Round, recipe: WindowRecipe, basis: Basis) -> str:
     paths = [
         [os.path.abspath(clip.path) for clip in clips]
         for clips in (one.training, one.validation, one.held_out)
     ]
-    below = (
-        hashlib.sha256(encoder.read_bytes()).hexdigest() if encoder and encoder.is_file() else str(encoder)
-    )
+    below = [
+        hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else str(file)
+        for file in (basis.encoder, basis.start)
+    ]
     # What it was published as does not change what it finds.
     return repr((replace(recipe, source=""), below, paths))
 

@@ -7,7 +7,7 @@ Floats = NDArray[np.float32]
 
 
 def pairwise_eer(voiceprints: Floats, speakers: NDArray[np.int64]) -> float:
-    """Return the equal error rate over all pairs of voiceprints f32[N, V] of length 1; not a number without both kinds."""
+    """Return the equal error rate over all pairs of voiceprints f32[N, V] of length 1; nan without both kinds."""
     rates = _rates(voiceprints, speakers)
     if rates is None:
         return float("nan")

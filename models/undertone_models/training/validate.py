@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from undertone_models.data.audio import AudioCache
 from undertone_models.networks.recordings import recording_logits

@@ -6,6 +6,7 @@ from pathlib import Path
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
 from undertone_models.windows.build import build, load_stand
+from undertone_models.windows.checkpoints import begin_with
 from undertone_models.windows.clips import Windows, find_labels
 from undertone_models.windows.recipes import WindowRecipe
 from undertone_models.windows.training import Trainee, WindowTraining
@@ -18,12 +19,18 @@ def make_training(
     encoder: Path | None,
     cache: AudioCache,
     folder: Path,
+    start: Path | None = None,
 ) -> WindowTraining:
-    """Return a run on clips, and others to choose by, ready to begin or to resume."""
+    """Return a run on clips, and others to choose by, ready to begin or to resume.
+
+    ``start`` is the checkpoint of another run of the same network, whose weights this one begins with.
+    """
     train = readable(training, cache)
     labels = find_labels(train, list(recipe.tasks), recipe.merge)
     stand, known = load_stand(recipe.network, encoder)
     network = build(recipe.network, recipe.settings, labels.classes(), stand)
+    if start:
+        begin_with(network, recipe, start)
     length: int = network.window_samples  # type: ignore[assignment]
 
     windows = Windows(train, cache, labels, length, recipe.drop_below)

@@ -71,3 +71,22 @@ def load_window_network(path: Path) -> tuple[nn.Module, WindowRecipe]:
     )
     network.load_state_dict(saved["best"])
     return network.eval(), recipe
+
+
+def begin_with(network: nn.Module, recipe: WindowRecipe, path: Path) -> None:
+    """Give a network the best weights of another run; outputs of other classes begin afresh.
+
+    Raises:
+        UndertoneError: ``bad_request`` where the file is no checkpoint, or one of another network.
+    """
+    saved = read_window_checkpoint(path)
+    other = saved_recipe(saved)
+    if (other.network, dict(other.settings)) != (recipe.network, dict(recipe.settings)):
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST,
+            f"{path} is a run of {other.network!r} with settings {dict(other.settings)}.",
+            f"Give one of {recipe.network!r} with settings {dict(recipe.settings)}.",
+        )
+    own = network.state_dict()
+    fitting = {name: value for name, value in saved["best"].items() if value.shape == own[name].shape}
+    network.load_state_dict(own | fitting)

@@ -23,6 +23,8 @@ class WindowAugment:
     """Played faster or slower by up to this part, pitch and all."""
     value: tuple[float, float] = (1.0, 1.0)
     """Range of the factor that samples are multiplied by."""
+    masked: float = 0.0
+    """Largest part of the frames, and of the bands, of a front that is hidden; only where ``draws`` is ``once``."""
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -56,6 +58,8 @@ class WindowRecipe:
     """Taken off the cosine with the true speaker (additive margin, Wang et al. 2018); 0: plain logits."""
     scale: float = 30.0
     """What cosines are multiplied by, with a margin."""
+    draws: Literal["anew", "once"] = "anew"
+    """Whether clips are cut and disturbed in every epoch, or once, and what the network's front makes of them kept."""
     crop_seconds: float | None = None
     """What longer clips are cut to, anywhere, while training; without it, the network's window."""
     drop_below: float = 0.0

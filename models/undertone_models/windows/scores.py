@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from undertone_models.networks.published.fronted import Fronted
 from undertone_models.training.pairs import pairwise_accuracy, pairwise_eer, pairwise_threshold
 from undertone_models.windows.clips import UNKNOWN, Windows
 from undertone_models.windows.losses import task_losses
@@ -18,13 +19,23 @@ VOICEPRINT = "voiceprint"
 
 
 @torch.no_grad()
-def answer_windows(network: nn.Module, windows: Windows) -> dict[str, NDArray[np.float32]]:
-    """Return the outputs over every clip, undisturbed, one beside the other; the network ends in evaluation mode."""
+def answer_windows(
+    network: nn.Module, windows: Windows, fronts: Tensor | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """Return the outputs over every clip, undisturbed, one beside the other; the network ends in evaluation mode.
+
+    ``fronts`` is what ``keep_fronts`` kept of these clips, where it did.
+    """
     network.eval()
     parts: dict[str, list[NDArray[np.float32]]] = {}
     for start in range(0, len(windows.clips), _BATCH):
         indices = range(start, min(start + _BATCH, len(windows.clips)))
-        for name, output in network(windows.draw(indices)).items():
+        if fronts is None:
+            outputs = network(windows.draw(indices))
+        else:
+            assert isinstance(network, Fronted)
+            outputs = network.answer(fronts[start : start + _BATCH])
+        for name, output in outputs.items():
             parts.setdefault(name, []).append(output.numpy())
     return {name: np.concatenate(rows) for name, rows in parts.items()}
 
@@ -79,7 +90,7 @@ def pairs_right(
     others: Mapping[str, NDArray[np.float32]],
     other_windows: Windows,
 ) -> float:
-    """Return the share of pairs of clips told right, as of one speaker or of two, by the best threshold of other clips."""
+    """Return the share of pairs of clips told right, as of one speaker or two, by the best threshold of others."""
     threshold = pairwise_threshold(*_voiceprints(others, other_windows))
     return pairwise_accuracy(*_voiceprints(outputs, windows), threshold)
 

@@ -15,9 +15,11 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from undertone_models.networks.published.fronted import Fronted
 from undertone_models.training.checkpoints import CHECKPOINT
 from undertone_models.windows.checkpoints import describe, read_window_checkpoint
 from undertone_models.windows.clips import Labels, Windows
+from undertone_models.windows.fronts import keep_fronts, mask_spans
 from undertone_models.windows.losses import task_losses
 from undertone_models.windows.recipes import WindowRecipe
 from undertone_models.windows.scores import answer_windows, measures, merit
@@ -62,6 +64,8 @@ class WindowTraining:
         self.train = train
         self.valid = valid
         self._folder = folder
+        self._fronts: Tensor | None = None
+        self._valid_fronts: Tensor | None = None
         learning = [p for p in self.network.parameters() if p.requires_grad]
         self._optimiser = _optimiser(learning, self.recipe)
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +74,8 @@ class WindowTraining:
         """Train to the last epoch, from the folder's checkpoint where there is one."""
         if (self._folder / CHECKPOINT).is_file():
             self._restore()
+        if self.recipe.draws == "once" and self.epoch < self.recipe.epochs:
+            self._keep_fronts()
         columns = [
             TextColumn("{task.description}"),
             BarColumn(),
@@ -92,6 +98,24 @@ class WindowTraining:
         self.network.load_state_dict(self.best)
         self.network.eval()
 
+    def _keep_fronts(self) -> None:
+        if not isinstance(self.network, Fronted):
+            raise UndertoneError(
+                ErrorCode.BAD_REQUEST,
+                f"All of the network {self.recipe.network!r} learns: nothing of it can be kept.",
+                "Give draws=anew.",
+            )
+        self._fronts = keep_fronts(self.network, self.train, self.recipe)
+        self._valid_fronts = keep_fronts(self.network, self.valid)
+
+    def _answer(self, drawn: Tensor) -> dict[str, Tensor]:
+        """Answer to samples, or to what the front made of them."""
+        if self._fronts is None:
+            answers: dict[str, Tensor] = self.network(drawn)
+            return answers
+        assert isinstance(self.network, Fronted)
+        return self.network.answer(drawn)
+
     def _learn(self) -> dict[str, float]:
         """One epoch; return the mean loss of each task."""
         recipe = self.recipe
@@ -100,9 +124,9 @@ class WindowTraining:
             group["lr"] = recipe.learning_rate * _share(recipe, self.epoch)
         sums: dict[str, float] = {}
         count = 0
-        for samples, indices in self._batches():
+        for drawn, indices in self._batches():
             targets = self.train.targets(indices, list(recipe.tasks))
-            losses = task_losses(self.network(samples), targets, recipe)
+            losses = task_losses(self._answer(drawn), targets, recipe)
             total = torch.stack([recipe.tasks[task] * loss for task, loss in losses.items()]).sum()
             self._optimiser.zero_grad(set_to_none=True)
             total.backward()  # type: ignore[no-untyped-call]
@@ -129,6 +153,9 @@ class WindowTraining:
             if len(drawn) == 1 and start:
                 return  # a batch norm of one is none
             indices = [number % clips for number in drawn]
+            if self._fronts is not None:
+                yield mask_spans(self._fronts[drawn], augment.masked, random), indices
+                continue
             noisy = [number >= clips for number in drawn]
             yield self.train.draw(indices, augment, random, noisy, crop), indices
 
@@ -137,7 +164,9 @@ class WindowTraining:
         found: dict[str, float] = {}
         worth = float(self.epoch)
         if self.valid.clips:
-            found = measures(answer_windows(self.network, self.valid), self.valid, self.recipe)
+            found = measures(
+                answer_windows(self.network, self.valid, self._valid_fronts), self.valid, self.recipe
+            )
             worth = merit(found, list(self.recipe.tasks))
         if worth > self.best_merit or not self.best:
             self.best = copy.deepcopy(self.network.state_dict())

@@ -219,7 +219,7 @@ def test_padding_changes_no_representation(samples: Tensor) -> None:
 
 def test_encoders_stay_as_they_are(samples: Tensor) -> None:
     network = NETWORKS["persona_fcn_xvector"]().train()
-    representation = network.get_submodule("representation")
+    representation = network.get_submodule("front")
     assert not any(module.training for module in representation.modules())
     before = {key: value.clone() for key, value in representation.state_dict().items()}
     network(samples)["emotion"].sum().backward()

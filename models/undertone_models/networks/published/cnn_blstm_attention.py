@@ -24,6 +24,7 @@ from undertone_models.networks.published.front_ends import (
     MelSpectrogram,
     Normalisation,
 )
+from undertone_models.networks.published.fronted import Fronted
 from undertone_models.networks.published.heads import Classes, Heads
 from undertone_models.networks.published.pooling import SelfAttention
 
@@ -44,13 +45,13 @@ class CnnBlstmAttentionSettings:
     attention_heads: int = 16
 
 
-class CnnBlstmAttention(nn.Module):
+class CnnBlstmAttention(Fronted):
     """Samples f32[B, N] -> what ``classes`` asks for."""
 
     def __init__(self, settings: CnnBlstmAttentionSettings, classes: Classes) -> None:
         super().__init__()
         self.window_samples = settings.window_samples
-        self.mel = MelSpectrogram(settings.mel)
+        self.front = MelSpectrogram(settings.mel)
         self.normaliser = ClipNormaliser(settings.normalisation)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise((settings.mel.bands, *settings.filters)):
@@ -61,8 +62,8 @@ class CnnBlstmAttention(nn.Module):
         self.attention = SelfAttention(2 * settings.hidden, settings.attention, settings.attention_heads)
         self.heads = Heads(settings.attention_heads * 2 * settings.hidden, classes)
 
-    def forward(self, samples: Tensor) -> dict[str, Tensor]:
-        mel = self.normaliser(self.mel(samples))
+    def answer(self, heard: Tensor) -> dict[str, Tensor]:
+        mel = self.normaliser(heard)
         frames = self.convolutions(mel.transpose(1, 2)).transpose(1, 2)
         answers: dict[str, Tensor] = self.heads(self.attention(self.dropout(self.lstm(frames)[0])))
         return answers

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from undertone_models.networks.published.encoders import FrameEncoder
+from undertone_models.networks.published.fronted import Fronted
 from undertone_models.networks.published.heads import Classes, Heads
 
 
@@ -29,28 +30,28 @@ class EmbeddingSettings:
     lstm_layers: int = 2
 
 
-class EmbeddingLinear(nn.Module):
+class EmbeddingLinear(Fronted):
     """Samples f32[B, N] -> what ``classes`` asks for."""
 
     def __init__(self, settings: EmbeddingSettings, classes: Classes, encoder: FrameEncoder) -> None:
         super().__init__()
         self.window_samples = settings.window_samples
-        self.encoder = encoder
+        self.front = encoder
         self.layers = nn.Sequential(*_layer(encoder.width, settings), *_layer(settings.width, settings))
         self.heads = Heads(settings.width, classes)
 
-    def forward(self, samples: Tensor) -> dict[str, Tensor]:
-        answers: dict[str, Tensor] = self.heads(self.layers(self.encoder(samples)).mean(dim=1))
+    def answer(self, heard: Tensor) -> dict[str, Tensor]:
+        answers: dict[str, Tensor] = self.heads(self.layers(heard).mean(dim=1))
         return answers
 
 
-class EmbeddingLstm(nn.Module):
+class EmbeddingLstm(Fronted):
     """Samples f32[B, N] -> what ``classes`` asks for."""
 
     def __init__(self, settings: EmbeddingSettings, classes: Classes, encoder: FrameEncoder) -> None:
         super().__init__()
         self.window_samples = settings.window_samples
-        self.encoder = encoder
+        self.front = encoder
         self.layer = nn.Sequential(*_layer(encoder.width, settings))
         self.lstm = nn.LSTM(
             settings.width, settings.lstm, settings.lstm_layers, batch_first=True, bidirectional=True
@@ -58,8 +59,8 @@ class EmbeddingLstm(nn.Module):
         self.after = nn.Sequential(nn.ReLU(), nn.Dropout(settings.dropout))
         self.heads = Heads(2 * settings.lstm, classes)
 
-    def forward(self, samples: Tensor) -> dict[str, Tensor]:
-        frames, _ = self.lstm(self.layer(self.encoder(samples)))
+    def answer(self, heard: Tensor) -> dict[str, Tensor]:
+        frames, _ = self.lstm(self.layer(heard))
         answers: dict[str, Tensor] = self.heads(self.after(frames).mean(dim=1))
         return answers
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from undertone_models.networks.published.front_ends import MelSettings, mel_or_mfcc
+from undertone_models.networks.published.fronted import Fronted
 from undertone_models.networks.published.heads import Classes, Heads
 from undertone_models.networks.published.pooling import SelfAttention
 from undertone_models.networks.published.spectral_shapes import SHAPES, SpectralShapes
@@ -69,15 +70,32 @@ class Branch(nn.Module):
         return states
 
 
-class MultiFeature(nn.Module):
+class Features(nn.Module):
+    """Samples f32[B, N] -> the spectral feature and the five others beside it, f32[B, T, channels + 5]."""
+
+    def __init__(self, settings: MultiFeatureSettings) -> None:
+        super().__init__()
+        self.spectral = mel_or_mfcc(settings.features, settings.mel, settings.coefficients)
+        self.shapes = SpectralShapes(settings.mel.fft)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        frames = self.spectral.spectrogram.frames(samples)
+        power = self.spectral.spectrogram.power(frames)
+        shapes = self.shapes(frames, power)
+        others = torch.stack([shapes[name] for name in SHAPES], dim=2)
+        return torch.cat([self.spectral.of_power(power), others], dim=2)
+
+
+class MultiFeature(Fronted):
     """Samples f32[B, N] -> ``sex_emotion`` logits f32[B, 14]."""
 
     def __init__(self, settings: MultiFeatureSettings, classes: Classes) -> None:
         super().__init__()
         self.window_samples = settings.window_samples
-        self.front = mel_or_mfcc(settings.features, settings.mel, settings.coefficients)
-        self.shapes = SpectralShapes(settings.mel.fft)
-        self.spectral = Branch(self.front.width, settings)
+        front = Features(settings)
+        self.front = front
+        self.width = front.spectral.width
+        self.spectral = Branch(self.width, settings)
         self.attention = SelfAttention(settings.hidden, settings.hidden) if settings.attention else None
         self.others = nn.ModuleDict({name: Branch(1, settings) for name in SHAPES})
         self.dense = nn.Sequential(
@@ -87,12 +105,10 @@ class MultiFeature(nn.Module):
         )
         self.heads = Heads(settings.dense, classes)
 
-    def forward(self, samples: Tensor) -> dict[str, Tensor]:
-        frames = self.front.spectrogram.frames(samples)
-        power = self.front.spectrogram.power(frames)
-        shapes = self.shapes(frames, power)
-        states = self.spectral(self.front.of_power(power))
+    def answer(self, heard: Tensor) -> dict[str, Tensor]:
+        states = self.spectral(heard[:, :, : self.width])
         vectors = [states[:, -1] if self.attention is None else self.attention(states)]
-        vectors += [branch(shapes[name].unsqueeze(2))[:, -1] for name, branch in self.others.items()]
+        for channel, branch in enumerate(self.others.values(), start=self.width):
+            vectors.append(branch(heard[:, :, channel : channel + 1])[:, -1])
         answers: dict[str, Tensor] = self.heads(self.dense(torch.cat(vectors, dim=1)))
         return answers

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from undertone_models.networks.published.encoders import FrameEncoder, Frozen
 from undertone_models.networks.published.front_ends import MelSettings, Mfcc
+from undertone_models.networks.published.fronted import Fronted
 from undertone_models.networks.published.heads import Classes, Heads
 
 MEL = MelSettings(window=400, hop=160, fft=512, shape="hann", bands=80)
@@ -74,7 +75,7 @@ class PersonaSettings:
     dense: tuple[int, ...] = (200, 128, 56)
 
 
-class Persona(nn.Module):
+class Persona(Fronted):
     """Samples f32[B, N] -> what ``classes`` asks for."""
 
     def __init__(
@@ -85,7 +86,7 @@ class Persona(nn.Module):
     ) -> None:
         super().__init__()
         self.window_samples = settings.window_samples
-        self.representation = representation
+        self.front = representation
         self.scale = nn.BatchNorm1d(representation.width, affine=False)
         layers: list[nn.Module] = []
         length = representation.width
@@ -98,7 +99,6 @@ class Persona(nn.Module):
         self.shared = nn.Sequential(*layers)
         self.heads = Heads(settings.dense[-1], classes)
 
-    def forward(self, samples: Tensor) -> dict[str, Tensor]:
-        vector = self.scale(self.representation(samples))
-        answers: dict[str, Tensor] = self.heads(self.shared(vector.unsqueeze(1)))
+    def answer(self, heard: Tensor) -> dict[str, Tensor]:
+        answers: dict[str, Tensor] = self.heads(self.shared(self.scale(heard).unsqueeze(1)))
         return answers
