@@ -27,6 +27,7 @@ def make_training(
     """
     train = readable(training, cache)
     labels = find_labels(train, list(recipe.tasks), recipe.merge)
+    train = [clip for clip in train if any(labels.name(task, clip) is not None for task in recipe.tasks)]
     stand, known = load_stand(recipe.network, encoder)
     network = build(recipe.network, recipe.settings, labels.classes(), stand)
     if start:

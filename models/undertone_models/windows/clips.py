@@ -57,6 +57,8 @@ class Labels:
 
     def name(self, task: Task, clip: Clip) -> str | None:
         """Return what a clip is called; None where that is unknown."""
+        if task == "age":
+            return None if clip.age is None else str(clip.age)
         if task == "speaker":
             return clip.speaker or None
         if task == "gender":
