@@ -48,6 +48,8 @@ class MelSettings(SpectrogramSettings):
     highest: float = SAMPLE_RATE / 2
     decibels: bool = True
     """10 log10 of the power, floored at -100 dB; otherwise the power."""
+    dynamics: float | None = None
+    """Decibels under the clip's loudest band and frame that nothing falls below."""
 
 
 class Spectrogram(nn.Module):
@@ -88,6 +90,7 @@ class MelSpectrogram(nn.Module):
         super().__init__()
         self.spectrogram = Spectrogram(settings)
         self.decibels = settings.decibels
+        self.dynamics = settings.dynamics
         self.width = settings.bands
         self.filters: Tensor
         self.register_buffer("filters", torch.from_numpy(mel_filters(settings)), persistent=False)
@@ -95,7 +98,14 @@ class MelSpectrogram(nn.Module):
     def of_power(self, power: Tensor) -> Tensor:
         """Power f32[B, T, fft / 2 + 1] -> f32[B, T, width]."""
         mel = power @ self.filters
-        return decibels(mel) if self.decibels else mel
+        if not self.decibels:
+            return mel
+        mel = decibels(mel)
+        return (
+            mel
+            if self.dynamics is None
+            else torch.maximum(mel, mel.amax(dim=(1, 2), keepdim=True) - self.dynamics)
+        )
 
     def forward(self, samples: Tensor) -> Tensor:
         return self.of_power(self.spectrogram(samples))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 _VARIANCE_FLOOR = 1e-4
+_UNHEARD = 1e-6
 
 
 class SelfAttention(nn.Module):
@@ -18,9 +19,15 @@ class SelfAttention(nn.Module):
         self.hidden = nn.Linear(width, hidden, bias=False)
         self.scores = nn.Linear(hidden, heads, bias=False)
 
+    def weights(self, x: Tensor, parts: Tensor | None = None) -> Tensor:
+        """Return the weights f32[B, T, heads]; a frame of which only a part f32[B, T, 1] is heard weighs less."""
+        scores = self.scores(torch.tanh(self.hidden(x)))
+        if parts is not None:
+            scores = scores + torch.log(parts + _UNHEARD)
+        return torch.softmax(scores, dim=1)
+
     def forward(self, x: Tensor) -> Tensor:
-        weights = torch.softmax(self.scores(torch.tanh(self.hidden(x))), dim=1)
-        return (weights.transpose(1, 2) @ x).flatten(1)
+        return (self.weights(x).transpose(1, 2) @ x).flatten(1)
 
 
 def mean_and_deviation(x: Tensor, weights: Tensor) -> Tensor:
