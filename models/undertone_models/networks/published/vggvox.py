@@ -2,7 +2,7 @@
 
 Shapes, frequency by time, for 4 s:
 
-    samples [B, 64000] -> magnitude spectrum, each frequency normalised over the clip   [B, 1, 512, 400]
+    samples [B, 64000] -> spectrum in dB, less its mean and by its deviation over the clip   [B, 1, 512, 400]
     conv1 7 x 7 / 2, pool 3 x 3 / 2          [B, 96, 126, 98]
     conv2 5 x 5 / 2, pool 3 x 3 / 2          [B, 256, 30, 23]
     conv3, conv4, conv5 3 x 3                [B, 256, 30, 23]
@@ -13,9 +13,10 @@ Shapes, frequency by time, for 4 s:
 
 Every convolution and fc7 is followed by batch norm and ReLU, as in VGGVox. Frames are 25 ms every 10 ms, Hamming, FFT
 1024: of its 513 bins the last is left out, and so is the last of 401 frames. About 3.5 G multiply-adds a clip. Where
-the source is silent: the voiceprint is what both outputs read. Frames of zeros, which a short clip is padded with, do
-not count: neither to mean and deviation of a frequency, nor to the mean over time. In PyTorch N may be any number of
-samples from 1.5 s up, so that training may cut shorter.
+the source is silent or ambiguous: the voiceprint is what both outputs read; the spectrum is in dB, no more than 80
+under the loudest, and "mean and variance normalised" over the clip as a whole (frequency by frequency, and without dB,
+it learns far more slowly). Frames of zeros, which a short clip is padded with, count neither to mean and deviation nor
+to the mean over time. In PyTorch N may be any number of samples from a second up, so that training may cut shorter.
 """
 
 from dataclasses import dataclass
@@ -24,11 +25,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from undertone_models.networks.published.front_ends import Spectrogram, SpectrogramSettings
+from undertone_models.networks.published.front_ends import Spectrogram, SpectrogramSettings, decibels
 from undertone_models.networks.published.heads import Classes, Heads
 
 SPECTROGRAM = SpectrogramSettings(window=400, hop=160, fft=1024, shape="hamming", centred=True)
 _SMALL = 1e-5
+_DYNAMICS = 80.0  # decibels under the loudest that nothing falls below
 
 
 @dataclass(frozen=True)
@@ -67,21 +69,22 @@ class Vggvox(nn.Module):
         self.heads = Heads(settings.fc7, classes)
 
     def forward(self, samples: Tensor) -> dict[str, Tensor]:
-        magnitudes = torch.sqrt(self.spectrogram(samples)[:, :-1, :-1])
-        heard = (magnitudes.amax(dim=2) > 0).to(magnitudes.dtype)
-        image = _standardised(magnitudes, heard).transpose(1, 2).unsqueeze(1)
+        power = self.spectrogram(samples)[:, :-1, :-1]
+        heard = (power.amax(dim=2) > 0).to(power.dtype)
+        image = _standardised(decibels(power), heard).transpose(1, 2).unsqueeze(1)
         columns = self.convolutions(image.contiguous(memory_format=torch.channels_last)).squeeze(2)
         weights = functional.adaptive_avg_pool1d(heard.unsqueeze(1), columns.shape[2]) + _SMALL
         voiceprint = self.fc7((columns * weights).sum(dim=2) / weights.sum(dim=2))
         return {"voiceprint": voiceprint, **self.heads(voiceprint)}
 
 
-def _standardised(magnitudes: Tensor, heard: Tensor) -> Tensor:
-    """Take each frequency's mean and deviation over the frames heard out of f32[B, T, F]; the others become 0."""
+def _standardised(spectrum: Tensor, heard: Tensor) -> Tensor:
+    """Take mean and deviation over the frames heard out of decibels f32[B, T, F]; the other frames become 0."""
+    spectrum = torch.maximum(spectrum, spectrum.amax(dim=(1, 2), keepdim=True) - _DYNAMICS)
     heard = heard.unsqueeze(2)
-    weights = heard / torch.clamp(heard.sum(dim=1, keepdim=True), min=1)
-    centred = (magnitudes - (weights * magnitudes).sum(dim=1, keepdim=True)) * heard
-    deviation = (weights * centred * centred).sum(dim=1, keepdim=True).sqrt()
+    weights = heard / torch.clamp(heard.sum(dim=1, keepdim=True), min=1) / spectrum.shape[2]
+    centred = (spectrum - (weights * spectrum).sum(dim=(1, 2), keepdim=True)) * heard
+    deviation = (weights * centred * centred).sum(dim=(1, 2), keepdim=True).sqrt()
     return centred / (deviation + _SMALL)
 
 
