@@ -139,6 +139,7 @@ def section(protocol: str, sex: str | None, share: float) -> RecipeSection:
     return RecipeSection(
         kind="recipe", title="", command="", text="", rows=(), recipe="cnn-transformer", protocol=protocol, sex=sex,
         overrides=(), measures={"emotion": share}, deviations={"emotion": 0.02}, seconds=9, parameters=10,
+        megabytes=0.04, rounds=5, epochs=12,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 
 from pydantic import TypeAdapter
@@ -30,6 +30,9 @@ class Figure:
     spoken: str | None = None
     """The protocol that holds out speakers, beside one that draws at random."""
     target: float | None = None
+    recall: Mapping[str, float] = field(default_factory=dict)
+    """Published recall of each class in per cent; below, precision."""
+    precision: Mapping[str, float] = field(default_factory=dict)
 
 
 def published_figures() -> list[Figure]:
@@ -54,16 +57,61 @@ def _rows(sections: Sequence[RecipeSection]) -> Iterator[dict[str, object]]:
                 "system": figure.system,
                 "what": figure.what,
                 "protocol": figure.protocol,
-                "speakers": {"both": "all", "male": "men", "female": "women"}[sex],
+                "speakers": _SPEAKERS[sex],
                 "measure": figure.measure + ("" if figure.measure in _YEARS else " %"),
                 "published": value,
                 "ours": _shown(ours, figure.measure),
                 "target": figure.target,
                 "outcome": _outcome(ours.measures[figure.measure], figure),
                 "ours, speakers held out": _shown(apart, figure.measure) if apart else None,
-                "seconds": ours.seconds,
-                "parameters": ours.parameters,
             }
+
+
+def run_rows(sections: Sequence[RecipeSection]) -> list[dict[str, object]]:
+    """Return a row for each run: what it took, and its measures."""
+    return [
+        {
+            "recipe": section.recipe,
+            "set": ", ".join(section.overrides) or None,
+            "protocol": section.protocol,
+            "speakers": _SPEAKERS[section.sex or "both"],
+            "rounds": section.rounds,
+            "epochs": section.epochs,
+            "seconds": section.seconds,
+            "parameters": f"{section.parameters:,}",
+            "MB": section.megabytes,
+            **{
+                name + ("" if name in _YEARS else " %"): _shown(section, name)
+                for name in section.measures
+                if not name.endswith("_loss")
+            },
+        }
+        for section in sections
+    ]
+
+
+def class_rows(sections: Sequence[RecipeSection]) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """Yield for each figure that is published by class a title, and a row for each class."""
+    for figure in published_figures():
+        ours = _find(sections, figure, figure.protocol, "both")
+        if figure.recall and ours is not None:
+            yield (
+                f"{figure.what} ({figure.protocol}), by class",
+                [_class_row(row, figure) for row in ours.classes],
+            )
+
+
+def _class_row(row: Mapping[str, object], figure: Figure) -> dict[str, object]:
+    name = str(row["class"])
+    found: dict[str, object] = {"class": name, "clips": row["clips"]}
+    for measure, published in (("recall", figure.recall), ("precision", figure.precision)):
+        if published:
+            found[f"published {measure} %"] = published.get(name)
+        found[f"{measure} %"] = row[f"{measure} %"]
+    return found
+
+
+_SPEAKERS = {"both": "all", "male": "men", "female": "women"}
 
 
 def _find(

@@ -231,6 +231,9 @@ class RecipeSection(Section):
     deviations: dict[str, float]
     seconds: int
     parameters: int
+    megabytes: float
+    rounds: int
+    epochs: int
     corpora: tuple[dict[str, Any], ...] = ()
     classes: tuple[dict[str, Any], ...] = ()
 

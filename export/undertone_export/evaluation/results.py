@@ -9,7 +9,7 @@ from undertone_export.evaluation.answers import PLAUSIBLE_AGES
 from undertone_export.evaluation.bootstrap import RESAMPLES, SEED
 from undertone_export.evaluation.cells import NOTHING, markdown
 from undertone_export.evaluation.headline import side_by_side
-from undertone_export.evaluation.published import published_rows
+from undertone_export.evaluation.published import class_rows, published_rows, run_rows
 from undertone_export.evaluation.reliability import BINS, SIMULATIONS
 from undertone_export.evaluation.report import Evaluation, RecipeSection, Section, read_report
 from undertone_export.evaluation.tables import tables
@@ -45,10 +45,12 @@ _NOTES = f"""\
 
 
 _PUBLISHED = """\
-One row for each published figure that the data allows; the sections below give commands, seeds and splits. Published
-splits draw clips at random, so that known speakers are held out: beside each stands the same system with speakers
-held out, which is what users meet. ± is the deviation over seeds or folds. Seconds: of training all rounds, on two
-cores. CREMA-D here has 83 of its 91 actors."""
+One row for each published figure that the data allows; what each run took, and its command, stand in the last table.
+Published splits draw clips at random, so that known speakers are held out: beside each stands the same system with
+speakers held out, which is what users meet. ± is the deviation over seeds or folds. Each round's epoch is chosen on
+clips that are neither trained on nor held out. Seconds: of training all rounds, on one core of two. MB: weights and
+tables, which is what a bundle takes. What a recipe keeps of its source, and what it changes, stands in its file in
+models/undertone_models/recipes/. CREMA-D here has 83 of its 91 actors; `--data cremad=DIR` takes a complete copy."""
 
 
 def write_results(target: Path, sources: Sequence[Path]) -> None:
@@ -70,7 +72,8 @@ def write_results(target: Path, sources: Sequence[Path]) -> None:
     if recipes:
         parts += _published(recipes)
     for section in sections:
-        parts += _section(section)
+        if section not in recipes:
+            parts += _section(section)
     target.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -111,17 +114,22 @@ def _section(section: Section) -> Iterator[str]:
     yield _code(section.command)
     if section.rows:
         yield _rows(section.rows)
-    if isinstance(section, RecipeSection):
-        if len(section.corpora) > 1:
-            yield _rows(section.corpora)
-        if section.classes:
-            yield _rows(section.classes)
 
 
 def _published(recipes: Sequence[RecipeSection]) -> Iterator[str]:
     yield "## Published systems, ours beside them"
     yield _PUBLISHED
     yield _rows(published_rows(recipes))
+    for title, rows in class_rows(recipes):
+        yield f"### {title}"
+        yield _rows(rows)
+    for section in recipes:
+        if len(section.corpora) > 1:
+            yield f"### {section.title}, by corpus"
+            yield _rows(section.corpora)
+    yield "### All runs of recipes"
+    yield _rows(run_rows(recipes))
+    yield _code("\n".join(section.command for section in recipes))
 
 
 def _rows(rows: Sequence[Mapping[str, object]]) -> str:

@@ -93,6 +93,9 @@ def section(
         "deviations": deviations(outcomes),
         "seconds": round(sum(outcome.seconds for outcome in outcomes)),
         "parameters": outcomes[0].parameters,
+        "megabytes": round(outcomes[0].megabytes, 2),
+        "rounds": len(outcomes),
+        "epochs": max(outcome.epochs for outcome in outcomes),
         "corpora": corpora_rows(outcomes),
         "classes": classes,
     }

@@ -42,12 +42,20 @@ def summary(outcomes: Sequence[RecipeOutcome]) -> dict[str, float]:
 
 
 def corpora_rows(outcomes: Sequence[RecipeOutcome]) -> list[Row]:
-    """Return a row for each corpus: the mean over the rounds."""
+    """Return a row for each corpus, the mean over the rounds, and one for all but TESS, whose two speakers are easy."""
     corpora = sorted({corpus for outcome in outcomes for corpus in outcome.by_corpus})
-    return [
-        {"corpus": corpus, **_shown(_mean([o.by_corpus[corpus] for o in outcomes if corpus in o.by_corpus]))}
-        for corpus in corpora
-    ]
+    parts = {
+        corpus: _mean([o.by_corpus[corpus] for o in outcomes if corpus in o.by_corpus]) for corpus in corpora
+    }
+    others = [part for corpus, part in parts.items() if corpus != "tess"]
+    if 1 < len(others) < len(parts):
+        clips = [part["clips"] for part in others]
+        parts["all but tess"] = {"clips": sum(clips)} | {
+            name: float(np.average([part[name] for part in others], weights=clips))
+            for name in others[0]
+            if name in _SHARES and all(name in part for part in others)
+        }
+    return [{"corpus": corpus, **_shown(part)} for corpus, part in parts.items()]
 
 
 def class_rows(outcomes: Sequence[RecipeOutcome], task: str) -> list[Row]:

@@ -49,6 +49,8 @@ class RecipeOutcome:
     best_epoch: int
     seconds: float
     parameters: int
+    megabytes: float = 0.0
+    """Weights and tables in single precision, which is what a bundle of it takes."""
 
 
 _OUTCOME = TypeAdapter(RecipeOutcome)
@@ -95,6 +97,7 @@ def run_recipe_round(
         best_epoch=training.best_epoch,
         seconds=_seconds(folder / METRICS),
         parameters=sum(p.numel() for p in training.network.parameters()),
+        megabytes=sum(t.nbytes for t in (*training.network.parameters(), *training.network.buffers())) / 1e6,
     )
     partial = folder / f"{FOUND}.partial"
     partial.write_bytes(_OUTCOME.dump_json(outcome))
@@ -126,7 +129,10 @@ def _of_corpus(
 ) -> dict[str, float]:
     rows = [number for number, clip in enumerate(windows.clips) if clip.corpus == corpus]
     part = windows.of([windows.clips[number] for number in rows])
-    return measures({name: values[rows] for name, values in outputs.items()}, part, recipe)
+    return {
+        "clips": len(rows),
+        **measures({name: values[rows] for name, values in outputs.items()}, part, recipe),
+    }
 
 
 def refuse_heard_by(start: Path, rounds: Sequence[Round]) -> None:
