@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ import soundfile
 from tests.small_corpus import cache_in
 from tests.voices import SAMPLE_RATE, voice
 from undertone_client.command_line import main
+from undertone_export.evaluation.published import class_rows as published_class_rows
 from undertone_export.evaluation.published import published_figures, published_rows
 from undertone_export.evaluation.report import RecipeSection, read_report
 from undertone_export.evaluation.results import write_results
 from undertone_models.data.clips import Clip
 from undertone_models.data.labels import write_labels
 from undertone_models.data.test_log import TEST_LOG
-from undertone_models.protocols.recipe_report import class_rows, report, summary
+from undertone_models.protocols.recipe_report import class_rows, corpora_rows, report, summary
 from undertone_models.protocols.recipe_rounds import RECIPE_PROTOCOLS
 from undertone_models.protocols.recipe_running import RecipeOutcome, TaskFound
 from undertone_models.recipe_files import recipe_names
@@ -65,7 +67,10 @@ def test_rounds_are_run_reported_resumed_and_noted(data: str, tmp_path: Path) ->
     assert "protocol ravdess-speaker --recipe cnn1d-mfcc" in noted[1]
     assert str(tmp_path) not in noted[1]
     write_results(tmp_path / "RESULTS.md", [tmp_path / "found.json"])
-    assert "cnn1d-mfcc: RAVDESS by speaker" in (tmp_path / "RESULTS.md").read_text()
+    page = (tmp_path / "RESULTS.md").read_text()
+    changed = "settings.window_samples=8000, settings.filters=[4, 4], epochs=2"
+    assert f"| cnn1d-mfcc | {changed} | ravdess-speaker | all | 1 | 2 |" in page
+    assert "undertone protocol ravdess-speaker --recipe cnn1d-mfcc" in page
 
 
 def test_a_recipe_is_trained_by_its_name(data: str, tmp_path: Path) -> None:
@@ -158,3 +163,33 @@ def test_published_figures_are_of_recipes_and_protocols_that_exist() -> None:
         assert figure.recipe in recipe_names()
         assert load_recipe(figure.recipe, figure.overrides)
         assert {figure.protocol, figure.spoken or figure.protocol} <= set(RECIPE_PROTOCOLS)
+
+
+def test_all_but_tess_is_told_and_classes_stand_beside_the_published_ones(tmp_path: Path) -> None:
+    parts = {
+        "tess": {"clips": 50, "sex_emotion": 1.0},
+        "ravdess": {"clips": 10, "sex_emotion": 0.5},
+        "savee": {"clips": 30, "sex_emotion": 0.7},
+    }
+    *_, rest = corpora_rows([replace(outcome("test", 0.5), by_corpus=parts)])
+    assert rest == {"corpus": "all but tess", "clips": 40, "sex_emotion %": 65.0}
+    known = [{"class": "anger", "clips": 9, "recall %": 70.0, "precision %": 60.0}]
+    vggvox = of_recipe("vggvox-mtl", "cremad-speaker", {"emotion": 0.5, "pairs": 0.6}, known)
+    ((title, (row,)),) = published_class_rows([vggvox])
+    assert title == "VGGVox, emotion and identity (cremad-speaker), by class"
+    assert row == {
+        "class": "anger",
+        "clips": 9,
+        "published recall %": 72.5,
+        "recall %": 70.0,
+        "precision %": 60.0,
+    }
+    assert [row["ours"] for row in published_rows([vggvox])] == ["50.0", "60.0"]
+
+
+def of_recipe(
+    recipe: str, protocol: str, measures: dict[str, float], classes: list[dict[str, object]]
+) -> RecipeSection:
+    return section(protocol, None, 0.5).model_copy(
+        update={"recipe": recipe, "measures": measures, "deviations": {}, "classes": tuple(classes)}
+    )

@@ -24,12 +24,16 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from undertone_models.networks.published.front_ends import MelSettings, mel_or_mfcc
 from undertone_models.networks.published.fronted import Fronted
 from undertone_models.networks.published.heads import Classes, Heads
-from undertone_models.networks.published.pooling import SelfAttention, mean_and_deviation
+from undertone_models.networks.published.pooling import (
+    SelfAttention,
+    mean_and_deviation,
+    own_statistics,
+    statistics,
+)
 
 MEL = MelSettings(window=341, hop=85, fft=341, shape="hann", bands=64, dynamics=80.0)
 JOINED = 4
@@ -133,7 +137,7 @@ class Cnn1d(_Featured):
 
     def answer(self, heard: Tensor) -> dict[str, Tensor]:
         features, parts = self.scaled(heard)
-        return self.decide([*_own(features, parts), _statistics(self.convolutions(features), parts)])
+        return self.decide([own_statistics(features, parts), statistics(self.convolutions(features), parts)])
 
 
 class BilstmAttention(_Featured):
@@ -174,25 +178,13 @@ class CnnTransformer(_Featured):
         features, parts = self.scaled(heard)
         whole = self.transformer(self.project(self.join(features).transpose(1, 2))).transpose(1, 2)
         local = self.convolutions(features)
-        return self.decide([*_own(features, parts), _statistics(local, parts), _statistics(whole, parts)])
+        return self.decide(
+            [own_statistics(features, parts), statistics(local, parts), statistics(whole, parts)]
+        )
 
 
 def _width(settings: FeatureSettings) -> int:
     return settings.coefficients if settings.features == "mfcc" else settings.mel.bands
-
-
-def _own(features: Tensor, parts: Tensor) -> list[Tensor]:
-    """Return the statistics of features f32[B, F, T] and of their differences from frame to frame."""
-    return [
-        _statistics(features, parts),
-        _statistics(features[:, :, 1:] - features[:, :, :-1], parts[:, :, 1:]),
-    ]
-
-
-def _statistics(channels: Tensor, parts: Tensor) -> Tensor:
-    """Return mean and deviation f32[B, 2 * C] of channels f32[B, C, t] over what is heard, parts f32[B, 1, T]."""
-    weights = functional.adaptive_avg_pool1d(parts, channels.shape[2]) + 1e-5
-    return mean_and_deviation(channels, weights / weights.sum(dim=2, keepdim=True))
 
 
 def _convolutions(widths: tuple[int, ...], dropout: float) -> nn.Sequential:

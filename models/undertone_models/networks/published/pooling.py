@@ -1,7 +1,8 @@
-"""Frames to one vector: structured self-attention, and statistics over time."""
+"""Frames to one vector: structured self-attention, and statistics over time of what is no padding."""
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 _VARIANCE_FLOOR = 1e-4
 _UNHEARD = 1e-6
@@ -36,3 +37,25 @@ def mean_and_deviation(x: Tensor, weights: Tensor) -> Tensor:
     distance = x - mean.unsqueeze(2)
     variance = (weights * distance * distance).sum(dim=2)
     return torch.cat([mean, torch.sqrt(torch.clamp(variance, min=_VARIANCE_FLOOR))], dim=1)
+
+
+def past_padding(features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Return features f32[B, T, F], at their mean where a frame is padding, and f32[B, T, 1]: 0 there, 1 elsewhere.
+
+    Padding are frames f32[B, T, window] of exact zeros.
+    """
+    heard = (frames.abs().amax(dim=2, keepdim=True) > 0).to(features.dtype)
+    mean = (heard * features).sum(dim=1, keepdim=True) / torch.clamp(heard.sum(dim=1, keepdim=True), min=1)
+    return heard * features + (1 - heard) * mean, heard
+
+
+def statistics(channels: Tensor, heard: Tensor) -> Tensor:
+    """Return mean and deviation f32[B, 2 * C] of f32[B, C, t] over what is heard, f32[B, 1, T] of the same time."""
+    weights = functional.adaptive_avg_pool1d(heard, channels.shape[2]) + _UNHEARD
+    return mean_and_deviation(channels, weights / weights.sum(dim=2, keepdim=True))
+
+
+def own_statistics(features: Tensor, heard: Tensor) -> Tensor:
+    """Return the statistics f32[B, 4 * F] of features f32[B, F, T] and of their differences from frame to frame."""
+    differences = features[:, :, 1:] - features[:, :, :-1]
+    return torch.cat([statistics(features, heard), statistics(differences, heard[:, :, 1:])], dim=1)
