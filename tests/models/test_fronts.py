@@ -21,8 +21,8 @@ from undertone_models.networks.published.vggvox import Vggvox, VggvoxSettings
 from undertone_models.training.checkpoints import CHECKPOINT
 from undertone_models.training.pairs import pairwise_accuracy, pairwise_eer, pairwise_threshold
 from undertone_models.windows.assemble import make_training
-from undertone_models.windows.fronts import keep_fronts, mask_spans
-from undertone_models.windows.recipes import WindowRecipe, load_recipe
+from undertone_models.windows.fronts import Known, keep_disturbed, keep_fronts, mask_spans
+from undertone_models.windows.recipes import WindowAugment, WindowRecipe, load_recipe
 from undertone_models.windows.scores import answer_windows
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
@@ -60,14 +60,18 @@ def test_kept_fronts_are_those_of_the_clips_and_their_noisy_copies(
     training = make_training(clips, [], recipe(), None, cache, tmp_path / "run")
     network = training.network
     assert isinstance(network, Fronted)
-    undisturbed = keep_fronts(network, training.train)
+    known: Known = {}
+    undisturbed = keep_fronts(network, training.train, known)
     alone = torch.cat([network.front(training.train.draw([number])) for number in range(len(clips))])
     torch.testing.assert_close(undisturbed, alone, atol=1e-4, rtol=1e-4)
-    kept = keep_fronts(network, training.train, training.recipe)
+    assert torch.equal(keep_fronts(network, training.train.of(clips[::-1]), known), undisturbed.flip(0))
+    kept = keep_disturbed(network, training.train, training.recipe, known)
     assert kept.shape == (3 * len(clips), *alone.shape[1:])
     torch.testing.assert_close(kept[: len(clips)], alone, atol=1e-4, rtol=1e-4)
     assert (kept[len(clips) :] - alone.repeat(2, 1, 1)).abs().amax(dim=(1, 2)).min() > 1
-    assert torch.equal(keep_fronts(network, training.train, training.recipe), kept)
+    assert torch.equal(keep_disturbed(network, training.train, training.recipe, {}), kept)
+    faster = replace(training.recipe, augment=WindowAugment(speed=0.1))
+    assert not torch.equal(keep_disturbed(network, training.train, faster, known), undisturbed)
     answers = answer_windows(network, training.train, undisturbed)["emotion"]
     np.testing.assert_allclose(answers, answer_windows(network, training.train)["emotion"], atol=1e-4)
 

@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     cache = AudioCache.build([clip.path for clip in clips], "recipes")
     for fault in rejected + cache.rejected:
         logging.warning("skipped %s: %s", fault.path, fault.reason)
+    basis = Basis(args.encoder, args.start)
     outcomes: list[RecipeOutcome] = []
     noted = not TEST_LOG.is_file()
     for one in chosen:
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         if looks and not noted and not (folder / FOUND).is_file():
             note_look(TEST_LOG, args.recipe, command(args))
             noted = True
-        outcomes.append(run_recipe_round(one, recipe, Basis(args.encoder, args.start), cache, folder))
+        outcomes.append(run_recipe_round(one, recipe, basis, cache, folder))
         found = section(args, recipe, outcomes, of=len(rounds))
         if args.json:
             args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

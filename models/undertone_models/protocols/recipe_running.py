@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from undertone_models.data.audio import AudioCache
+from undertone_models.networks.published.fronted import Fronted
 from undertone_models.protocols.rounds import Round
 from undertone_models.protocols.running import keep_plan
 from undertone_models.windows.assemble import make_training, readable
 from undertone_models.windows.checkpoints import read_window_checkpoint
 from undertone_models.windows.clips import UNKNOWN, Labels, Windows
+from undertone_models.windows.fronts import Known, keep_fronts
 from undertone_models.windows.recipes import Task, WindowRecipe
 from undertone_models.windows.scores import VOICEPRINT, answer_windows, measures, pairs_right
 from undertone_models.windows.training import METRICS
@@ -62,6 +64,7 @@ class Basis:
 
     encoder: Path | None = None
     start: Path | None = None
+    known: Known = field(default_factory=dict)
 
 
 def run_recipe_round(
@@ -77,10 +80,16 @@ def run_recipe_round(
         return _OUTCOME.validate_json((folder / FOUND).read_bytes())
     except (OSError, ValidationError):
         pass  # not finished yet
-    training = make_training(one.training, one.validation, recipe, basis.encoder, cache, folder, basis.start)
+    training = make_training(
+        one.training, one.validation, recipe, basis.encoder, cache, folder, basis.start, basis.known
+    )
     training.run()
     held_out = training.train.of(readable(one.held_out, cache))
-    outputs = answer_windows(training.network, held_out)
+    fronts = None
+    if recipe.draws == "once":
+        assert isinstance(training.network, Fronted), "or it had not been trained"
+        fronts = keep_fronts(training.network, held_out, basis.known)
+    outputs = answer_windows(training.network, held_out, fronts)
     found = measures(outputs, held_out, recipe)
     if VOICEPRINT in outputs:
         valid = training.valid

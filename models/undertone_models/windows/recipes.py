@@ -59,7 +59,10 @@ class WindowRecipe:
     scale: float = 30.0
     """What cosines are multiplied by, with a margin."""
     draws: Literal["anew", "once"] = "anew"
-    """Whether clips are cut and disturbed in every epoch, or once, and what the network's front makes of them kept."""
+    """Whether clips are cut and disturbed in every epoch, or once, and what the network's front makes of them kept.
+
+    Once, only copies are cut anywhere: a clip itself stays as it is, its first part where it is longer.
+    """
     crop_seconds: float | None = None
     """What longer clips are cut to, anywhere, while training; without it, the network's window."""
     drop_below: float = 0.0

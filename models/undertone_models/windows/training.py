@@ -19,7 +19,7 @@ from undertone_models.networks.published.fronted import Fronted
 from undertone_models.training.checkpoints import CHECKPOINT
 from undertone_models.windows.checkpoints import describe, read_window_checkpoint
 from undertone_models.windows.clips import Labels, Windows
-from undertone_models.windows.fronts import keep_fronts, mask_spans
+from undertone_models.windows.fronts import Known, keep_disturbed, keep_fronts, mask_spans
 from undertone_models.windows.losses import task_losses
 from undertone_models.windows.recipes import WindowRecipe
 from undertone_models.windows.scores import answer_windows, measures, merit
@@ -47,7 +47,10 @@ class WindowTraining:
     Without clips to choose by, the last epoch is the best.
     """
 
-    def __init__(self, trainee: Trainee, train: Windows, valid: Windows, folder: Path) -> None:
+    def __init__(
+        self, trainee: Trainee, train: Windows, valid: Windows, folder: Path, known: Known | None = None
+    ) -> None:
+        """Take the clips to train on and to choose by; ``known`` is what other runs kept of the same front."""
         if not train.clips:
             raise UndertoneError(
                 ErrorCode.BAD_REQUEST,
@@ -64,6 +67,7 @@ class WindowTraining:
         self.train = train
         self.valid = valid
         self._folder = folder
+        self._known: Known = {} if known is None else known
         self._fronts: Tensor | None = None
         self._valid_fronts: Tensor | None = None
         learning = [p for p in self.network.parameters() if p.requires_grad]
@@ -105,8 +109,8 @@ class WindowTraining:
                 f"All of the network {self.recipe.network!r} learns: nothing of it can be kept.",
                 "Give draws=anew.",
             )
-        self._fronts = keep_fronts(self.network, self.train, self.recipe)
-        self._valid_fronts = keep_fronts(self.network, self.valid)
+        self._fronts = keep_disturbed(self.network, self.train, self.recipe, self._known)
+        self._valid_fronts = keep_fronts(self.network, self.valid, self._known)
 
     def _answer(self, drawn: Tensor) -> dict[str, Tensor]:
         """Answer to samples, or to what the front made of them."""
@@ -154,7 +158,8 @@ class WindowTraining:
                 return  # a batch norm of one is none
             indices = [number % clips for number in drawn]
             if self._fronts is not None:
-                yield mask_spans(self._fronts[drawn], augment.masked, random), indices
+                heard = self._fronts[drawn]
+                yield mask_spans(heard, augment.masked, random) if augment.masked else heard, indices
                 continue
             noisy = [number >= clips for number in drawn]
             yield self.train.draw(indices, augment, random, noisy, crop), indices
