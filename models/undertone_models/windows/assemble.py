@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from undertone_models.data.audio import AudioCache
 from undertone_models.data.clips import Clip
 from undertone_models.windows.build import build, load_stand
@@ -31,6 +33,7 @@ def make_training(
     train = readable(training, cache)
     labels = find_labels(train, list(recipe.tasks), recipe.merge)
     train = [clip for clip in train if any(labels.name(task, clip) is not None for task in recipe.tasks)]
+    torch.manual_seed(recipe.seed)
     stand, described = load_stand(recipe.network, encoder)
     network = build(recipe.network, recipe.settings, labels.classes(), stand)
     if start:
