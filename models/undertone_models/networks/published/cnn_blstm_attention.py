@@ -2,15 +2,16 @@
 
 Shapes, with the published dimensions and 4 s:
 
-    samples [B, 64000] -> mel [B, 364, 128], normalised over the clip -> [B, 128, 364]
-    3 x (convolution of 3, 64 / 128 / 256 filters; ReLU; maximum of 2, stride 1)      [B, 256, 361]
-    bidirectional LSTM of 64, dropout 0.5                                             [B, 361, 128]
+    samples [B, 64000] -> mel [B, 182, 128], normalised over the clip -> [B, 128, 182]
+    3 x (convolution of 3, 64 / 128 / 256 filters; ReLU; maximum of 2, stride 1)      [B, 256, 179]
+    bidirectional LSTM of 64, dropout 0.5                                             [B, 179, 128]
     self-attention, hidden 512, 16 heads                                              [B, 2048]
     linear outputs: emotion (6), gender (2), age band (5)
 
 Where the source is silent: the convolutions run over time with the bands as channels ("window 3" is one number, and
-pools of stride 1 on a plane would leave 32,000 inputs to the LSTM); the mel spectrum is in dB; 22 ms frames come
-every 11 ms, with an FFT of 1024, so that the lowest of 128 bands do not share a bin; a clip is 4 s.
+pools of stride 1 on a plane would leave 32,000 inputs to the LSTM); the mel spectrum is in dB, no more than 80 under
+the clip's loudest; 22 ms frames follow one another, with an FFT of 1024, so that the lowest of 128 bands do not share a
+bin; a clip is 4 s, and what it is padded with is at its mean.
 """
 
 from dataclasses import dataclass
@@ -26,9 +27,12 @@ from undertone_models.networks.published.front_ends import (
 )
 from undertone_models.networks.published.fronted import Fronted
 from undertone_models.networks.published.heads import Classes, Heads
+from undertone_models.networks.published.padding import HeardFeatures
 from undertone_models.networks.published.pooling import SelfAttention
 
-MEL = MelSettings(window=352, hop=176, fft=1024, shape="hann", bands=128, lowest=1.0, highest=8162.0)
+MEL = MelSettings(
+    window=352, hop=352, fft=1024, shape="hann", bands=128, lowest=1.0, highest=8162.0, dynamics=80.0
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class CnnBlstmAttention(Fronted):
     def __init__(self, settings: CnnBlstmAttentionSettings, classes: Classes) -> None:
         super().__init__()
         self.window_samples = settings.window_samples
-        self.front = MelSpectrogram(settings.mel)
+        self.front = HeardFeatures(MelSpectrogram(settings.mel))
         self.normaliser = ClipNormaliser(settings.normalisation)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise((settings.mel.bands, *settings.filters)):
@@ -63,7 +67,7 @@ class CnnBlstmAttention(Fronted):
         self.heads = Heads(settings.attention_heads * 2 * settings.hidden, classes)
 
     def answer(self, heard: Tensor) -> dict[str, Tensor]:
-        mel = self.normaliser(heard)
+        mel = self.normaliser(heard[:, :, :-1])
         frames = self.convolutions(mel.transpose(1, 2)).transpose(1, 2)
         answers: dict[str, Tensor] = self.heads(self.attention(self.dropout(self.lstm(frames)[0])))
         return answers

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from undertone_models.networks.published.front_ends import MelSettings, mel_or_mfcc
 from undertone_models.networks.published.fronted import Fronted
 from undertone_models.networks.published.heads import Classes, Heads
+from undertone_models.networks.published.padding import HeardFeatures
 from undertone_models.networks.published.pooling import (
     SelfAttention,
     mean_and_deviation,
@@ -80,26 +81,6 @@ class CnnTransformerSettings(FeatureSettings):
     layers: int = 2
 
 
-class Features(nn.Module):
-    """Samples f32[B, N] -> f32[B, T, width + 1]: features, and the part of each frame that is no padding."""
-
-    def __init__(self, settings: FeatureSettings) -> None:
-        super().__init__()
-        self.front = mel_or_mfcc(settings.features, settings.mel, settings.coefficients)
-        self.join = nn.AvgPool1d(JOINED)
-
-    def forward(self, samples: Tensor) -> Tensor:
-        frames = self.front.spectrogram.frames(samples)
-        heard = (frames.abs().amax(dim=2, keepdim=True) > 0).to(samples.dtype)
-        features = self.front.of_power(self.front.spectrogram.power(frames))
-        mean = (heard * features).sum(dim=1, keepdim=True) / torch.clamp(
-            heard.sum(dim=1, keepdim=True), min=1
-        )
-        features = heard * features + (1 - heard) * mean
-        joined: Tensor = self.join(torch.cat([features, heard], dim=2).transpose(1, 2)).transpose(1, 2)
-        return joined
-
-
 class _Featured(Fronted):
     """Hears features, each scaled by its mean and deviation over the training set, and answers from a summary."""
 
@@ -107,9 +88,9 @@ class _Featured(Fronted):
         """Take the width of what a network adds to the features' own statistics."""
         super().__init__()
         self.window_samples = settings.window_samples
-        front = Features(settings)
+        front = HeardFeatures(mel_or_mfcc(settings.features, settings.mel, settings.coefficients), JOINED)
         self.front = front
-        width = front.front.width
+        width = front.width
         self.scale = nn.BatchNorm1d(width, affine=False)
         self.scale_summary = nn.BatchNorm1d(summary, affine=False)
         dropout = nn.Dropout(settings.dropout)

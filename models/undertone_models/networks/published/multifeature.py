@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from undertone_models.networks.published.front_ends import MelSettings, mel_or_mfcc
 from undertone_models.networks.published.fronted import Fronted
 from undertone_models.networks.published.heads import Classes, Heads
-from undertone_models.networks.published.pooling import SelfAttention, own_statistics, past_padding
+from undertone_models.networks.published.padding import past_padding
+from undertone_models.networks.published.pooling import SelfAttention, own_statistics
 from undertone_models.networks.published.spectral_shapes import SHAPES, SpectralShapes
 
 MEL = MelSettings(window=1024, hop=256, fft=1024, shape="hann", bands=64, centred=False, dynamics=80.0)

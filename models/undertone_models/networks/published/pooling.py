@@ -39,16 +39,6 @@ def mean_and_deviation(x: Tensor, weights: Tensor) -> Tensor:
     return torch.cat([mean, torch.sqrt(torch.clamp(variance, min=_VARIANCE_FLOOR))], dim=1)
 
 
-def past_padding(features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Return features f32[B, T, F], at their mean where a frame is padding, and f32[B, T, 1]: 0 there, 1 elsewhere.
-
-    Padding are frames f32[B, T, window] of exact zeros.
-    """
-    heard = (frames.abs().amax(dim=2, keepdim=True) > 0).to(features.dtype)
-    mean = (heard * features).sum(dim=1, keepdim=True) / torch.clamp(heard.sum(dim=1, keepdim=True), min=1)
-    return heard * features + (1 - heard) * mean, heard
-
-
 def statistics(channels: Tensor, heard: Tensor) -> Tensor:
     """Return mean and deviation f32[B, 2 * C] of f32[B, C, t] over what is heard, f32[B, 1, T] of the same time."""
     weights = functional.adaptive_avg_pool1d(heard, channels.shape[2]) + _UNHEARD
