@@ -155,6 +155,7 @@ def test_pairs_are_told_by_a_threshold_from_elsewhere() -> None:
     assert pairwise_accuracy(voices, speakers, -1) == 0.5
     assert np.isnan(pairwise_accuracy(voices, np.zeros(4, int), 0.5))
     assert np.isnan(pairwise_accuracy(voices, speakers, float("nan")))
+    assert np.isnan(pairwise_eer(np.array([]), np.array([])))
     apart = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
     assert pairwise_eer(apart, np.array([0, 0, 1])) == 0
     assert pairwise_accuracy(apart, np.array([0, 0, 1]), pairwise_threshold(apart, np.array([0, 0, 1]))) == 1

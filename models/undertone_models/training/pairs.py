@@ -39,6 +39,8 @@ def _rates(
     voiceprints: Floats, speakers: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], Floats] | None:
     """Return the shares of one speaker's pairs missed and of two speakers' accepted at each cosine, which falls."""
+    if len(voiceprints) < 2:
+        return None
     upper = np.triu_indices(len(voiceprints), 1)
     cosines = (voiceprints @ voiceprints.T)[upper]
     same = (speakers[:, None] == speakers[None, :])[upper]
