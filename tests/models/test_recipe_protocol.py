@@ -11,8 +11,7 @@ import soundfile
 from tests.small_corpus import cache_in
 from tests.voices import SAMPLE_RATE, voice
 from undertone_client.command_line import main
-from undertone_export.evaluation.published import class_rows as published_class_rows
-from undertone_export.evaluation.published import published_figures, published_rows
+from undertone_export.evaluation.published import published_figures, published_rows, rows_by_class
 from undertone_export.evaluation.report import RecipeSection, read_report
 from undertone_export.evaluation.results import write_results
 from undertone_models.data.clips import Clip
@@ -175,7 +174,7 @@ def test_all_but_tess_is_told_and_classes_stand_beside_the_published_ones(tmp_pa
     assert rest == {"corpus": "all but tess", "clips": 40, "sex_emotion %": 65.0}
     known = [{"class": "anger", "clips": 9, "recall %": 70.0, "precision %": 60.0}]
     vggvox = of_recipe("vggvox-mtl", "cremad-speaker", {"emotion": 0.5, "pairs": 0.6}, known)
-    ((title, (row,)),) = published_class_rows([vggvox])
+    ((title, (row,)),) = rows_by_class([vggvox])
     assert title == "VGGVox, emotion and identity (cremad-speaker), by class"
     assert row == {
         "class": "anger",

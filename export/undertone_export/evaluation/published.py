@@ -11,6 +11,7 @@ from undertone_export.evaluation.report import RecipeSection
 
 _FILE = files("undertone_models") / "protocols" / "published_figures.toml"
 _YEARS = ("age", "age_rmse")
+_SPEAKERS = {"both": "all", "male": "men", "female": "women"}
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Figure:
     """The protocol that holds out speakers, beside one that draws at random."""
     target: float | None = None
     recall: Mapping[str, float] = field(default_factory=dict)
-    """Published recall of each class in per cent; below, precision."""
+    """Of each class that the source reports, in per cent."""
     precision: Mapping[str, float] = field(default_factory=dict)
+    """As ``recall``."""
 
 
 def published_figures() -> list[Figure]:
@@ -90,7 +92,7 @@ def run_rows(sections: Sequence[RecipeSection]) -> list[dict[str, object]]:
     ]
 
 
-def class_rows(sections: Sequence[RecipeSection]) -> Iterator[tuple[str, list[dict[str, object]]]]:
+def rows_by_class(sections: Sequence[RecipeSection]) -> Iterator[tuple[str, list[dict[str, object]]]]:
     """Yield for each figure that is published by class a title, and a row for each class."""
     for figure in published_figures():
         ours = _find(sections, figure, figure.protocol, "both")
@@ -109,9 +111,6 @@ def _class_row(row: Mapping[str, object], figure: Figure) -> dict[str, object]:
             found[f"published {measure} %"] = published.get(name)
         found[f"{measure} %"] = row[f"{measure} %"]
     return found
-
-
-_SPEAKERS = {"both": "all", "male": "men", "female": "women"}
 
 
 def _find(

@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     rounds = PROTOCOLS[args.protocol].rounds(clips)
     chosen = choose_rounds(rounds, args.rounds)
     trunk = read_trunk(args.start)
-    refuse_heard(trunk, chosen)
+    refuse_heard(trunk.path, trunk.speakers, chosen)
     corpus = gather_emotional(clips, read_noises(args.noise) if args.noise else [])
     for fault in rejected + corpus.cache.rejected:
         logging.warning("skipped %s: %s", fault.path, fault.reason)

@@ -26,7 +26,9 @@ def run(args: argparse.Namespace) -> int:
     from undertone_models.data.audio import AudioCache
     from undertone_models.data.corpora import read_corpora
     from undertone_models.data.test_log import TEST_LOG, note_look
-    from undertone_models.protocols.recipe_running import FOUND, Basis, refuse_heard_by, run_recipe_round
+    from undertone_models.protocols.recipe_running import FOUND, Basis, run_recipe_round
+    from undertone_models.protocols.running import refuse_heard
+    from undertone_models.windows.checkpoints import read_window_checkpoint
     from undertone_models.windows.recipes import load_recipe
 
     recipe = load_recipe(args.recipe, args.overrides)
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     rounds = RECIPE_PROTOCOLS[args.protocol].rounds(clips)
     chosen = choose_rounds(rounds, args.rounds)
     if args.start:
-        refuse_heard_by(args.start, chosen)
+        refuse_heard(args.start, set(read_window_checkpoint(args.start)["speakers"]), chosen)
     cache = AudioCache.build([clip.path for clip in clips], "recipes")
     for fault in rejected + cache.rejected:
         logging.warning("skipped %s: %s", fault.path, fault.reason)

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,13 +16,11 @@ from undertone_models.networks.published.fronted import Fronted
 from undertone_models.protocols.rounds import Round
 from undertone_models.protocols.running import keep_plan
 from undertone_models.windows.assemble import make_training, readable
-from undertone_models.windows.checkpoints import read_window_checkpoint
 from undertone_models.windows.clips import UNKNOWN, Labels, Windows
 from undertone_models.windows.fronts import Known, keep_fronts
 from undertone_models.windows.recipes import Task, WindowRecipe
 from undertone_models.windows.scores import VOICEPRINT, answer_windows, measures, pairs_right
 from undertone_models.windows.training import METRICS
-from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 FOUND = "found.json"
 
@@ -142,22 +139,6 @@ def _of_corpus(
         "clips": len(rows),
         **measures({name: values[rows] for name, values in outputs.items()}, part, recipe),
     }
-
-
-def refuse_heard_by(start: Path, rounds: Sequence[Round]) -> None:
-    """Refuse a run to begin with that was trained on a speaker whom a round holds out.
-
-    Raises:
-        UndertoneError: ``conflict``, or ``bad_request`` where the file is no checkpoint of a window recipe.
-    """
-    heard = set(read_window_checkpoint(start)["speakers"])
-    for one in rounds:
-        if both := sorted({clip.speaker for clip in one.held_out} & heard):
-            raise UndertoneError(
-                ErrorCode.CONFLICT,
-                f"{start} was trained on {len(both)} speakers whom round {one.name} holds out, {both[0]} among them.",
-                "Give a run without their corpora: `undertone train RECIPE --without CORPUS --name NAME`.",
-            )
 
 
 def _plan(one: Round, recipe: WindowRecipe, basis: Basis) -> str:

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,22 +60,21 @@ def read_trunk(path: Path) -> Trunk:
     return Trunk(path, digest, saved["step"], frozenset(saved.get("heard", saved["speakers"])))
 
 
-def refuse_heard(trunk: Trunk, rounds: Sequence[Round]) -> None:
-    """Refuse a trunk that was trained on a speaker whom a round holds out.
+def refuse_heard(start: Path, speakers: Set[str], rounds: Sequence[Round]) -> None:
+    """Refuse a run to begin with that was trained on a speaker whom a round holds out.
 
     Raises:
         UndertoneError: ``conflict``.
     """
     for one in rounds:
-        heard = sorted({clip.speaker for clip in one.held_out} & trunk.speakers)
+        heard = sorted({clip.speaker for clip in one.held_out} & speakers)
         if heard:
             corpora = sorted({clip.corpus for clip in one.held_out})
             without = " ".join(f"--without {corpus}" for corpus in corpora)
             raise UndertoneError(
                 ErrorCode.CONFLICT,
-                f"{trunk.path} was trained on {len(heard)} speakers whom round {one.name} holds out, "
-                f"{heard[0]} among them.",
-                f"Give a trunk that never heard them: `undertone train streaming {without} --name NAME`.",
+                f"{start} was trained on {len(heard)} speakers whom round {one.name} holds out, {heard[0]} among them.",
+                f"Give a run that never heard them: `undertone train RECIPE {without} --name NAME`.",
             )
 
 
