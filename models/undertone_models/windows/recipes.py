@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, with_config
 
 from undertone_models.recipe_files import read_recipe, recipe_values
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 Task = Literal["emotion", "gender", "age", "age_band", "sex_emotion", "speaker"]
 
@@ -75,10 +76,26 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> WindowRecipe:
     """Read a recipe and apply overrides such as ``settings.features=mel``; a task that weighs 0 is left out.
 
     Raises:
-        UndertoneError: ``bad_request`` for an unknown recipe, name or value.
+        UndertoneError: ``bad_request`` for an unknown recipe, name or value, or values that exclude each other.
     """
     recipe = read_recipe(name, overrides, WindowRecipe)
+    _check(recipe)
     return replace(recipe, tasks={task: weight for task, weight in recipe.tasks.items() if weight})
+
+
+def _check(recipe: WindowRecipe) -> None:
+    """Refuse what would be passed over in silence."""
+    if recipe.draws == "anew" and recipe.augment.masked:
+        setting, other = "augment.masked", "draws=once"
+    elif recipe.draws == "once" and recipe.crop_seconds:
+        setting, other = "crop_seconds", "draws=anew"
+    else:
+        return
+    raise UndertoneError(
+        ErrorCode.BAD_REQUEST,
+        f"{setting} does nothing without {other}.",
+        f"Give {other}, or leave {setting} out.",
+    )
 
 
 def is_window_recipe(name: str) -> bool:
