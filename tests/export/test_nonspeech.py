@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.service.manifests import manifest
@@ -59,6 +59,7 @@ def test_what_is_kept_of_a_channel_is_what_it_heard_and_counted(bundle: Streamin
     assert (quiet.speech, quiet.let_through().sum()) == (0, 0)
 
 
+@settings(deadline=None)  # other work on the machine is not the rule's fault
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0.5, 1), st.integers(1, 5))
 def test_nothing_counts_that_was_not_let_through_and_no_stricter_rule_hears_more(
     shares: list[float], share: float, steps: int
