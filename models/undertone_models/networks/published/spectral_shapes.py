@@ -1,7 +1,7 @@
 """One number a frame: roll-off, centroid, bandwidth, zero-crossing rate and RMS level, after librosa.
 
-The first three read a magnitude spectrum f32[B, T, F] and give Hz, f32[B, T]; the others read frames
-f32[B, T, window]. A silent frame has 0 everywhere.
+The first three read a magnitude spectrum f32[B, T, F], or it as shares of its sum, and give Hz, f32[B, T]; the others
+read frames f32[B, T, window]. A silent frame has 0 everywhere.
 
 Compromise: librosa's roll-off is the bin in which the share is reached. Ours goes on to the place inside that bin,
 up to one bin further: a step function would turn the last digit of a sum, which depends on the batch, into a bin.
@@ -27,10 +27,12 @@ class SpectralShapes(nn.Module):
 
     def forward(self, frames: Tensor, power: Tensor) -> dict[str, Tensor]:
         magnitudes = torch.sqrt(power)
+        weights = magnitudes / torch.clamp(magnitudes.sum(dim=2, keepdim=True), min=_TINY)
+        middle = centroid(weights, self.frequencies)
         return {
             "rolloff": rolloff(magnitudes, self.frequencies),
-            "centroid": centroid(magnitudes, self.frequencies),
-            "bandwidth": bandwidth(magnitudes, self.frequencies),
+            "centroid": middle,
+            "bandwidth": bandwidth(weights, self.frequencies, middle),
             "zero_crossing_rate": zero_crossing_rate(frames),
             "rms": rms(frames),
         }
@@ -47,15 +49,15 @@ def rolloff(magnitudes: Tensor, frequencies: Tensor, share: float = 0.85) -> Ten
     return passed.sum(dim=2) * frequencies[1]
 
 
-def centroid(magnitudes: Tensor, frequencies: Tensor) -> Tensor:
-    """Mean frequency in Hz, weighed by magnitude."""
-    return _weights(magnitudes) @ frequencies
+def centroid(weights: Tensor, frequencies: Tensor) -> Tensor:
+    """Mean frequency in Hz, by weights that sum to 1."""
+    return weights @ frequencies
 
 
-def bandwidth(magnitudes: Tensor, frequencies: Tensor) -> Tensor:
-    """Standard deviation of the frequency in Hz, weighed by magnitude."""
-    distance = frequencies - centroid(magnitudes, frequencies).unsqueeze(2)
-    return torch.sqrt((_weights(magnitudes) * distance * distance).sum(dim=2))
+def bandwidth(weights: Tensor, frequencies: Tensor, middle: Tensor) -> Tensor:
+    """Standard deviation of the frequency in Hz from its mean, by weights that sum to 1."""
+    distance = frequencies - middle.unsqueeze(2)
+    return torch.sqrt((distance.square() * weights).sum(dim=2))
 
 
 def zero_crossing_rate(frames: Tensor) -> Tensor:
@@ -67,7 +69,3 @@ def zero_crossing_rate(frames: Tensor) -> Tensor:
 def rms(frames: Tensor) -> Tensor:
     """Root of the mean square."""
     return torch.sqrt((frames * frames).mean(dim=2))
-
-
-def _weights(magnitudes: Tensor) -> Tensor:
-    return magnitudes / torch.clamp(magnitudes.sum(dim=2, keepdim=True), min=_TINY)
