@@ -41,8 +41,15 @@ def mean_and_deviation(x: Tensor, weights: Tensor) -> Tensor:
 
 def statistics(channels: Tensor, heard: Tensor) -> Tensor:
     """Return mean and deviation f32[B, 2 * C] of f32[B, C, t] over what is heard, f32[B, 1, T] of the same time."""
-    weights = functional.adaptive_avg_pool1d(heard, channels.shape[2]) + _UNHEARD
-    return mean_and_deviation(channels, weights / weights.sum(dim=2, keepdim=True))
+    return mean_and_deviation(
+        channels, time_weights(functional.adaptive_avg_pool1d(heard, channels.shape[2]))
+    )
+
+
+def time_weights(heard: Tensor) -> Tensor:
+    """Return weights f32[B, 1, T] that sum to 1 over time and are all but 0 where nothing is heard, f32[B, 1, T]."""
+    weights = heard + _UNHEARD
+    return weights / weights.sum(dim=2, keepdim=True)
 
 
 def own_statistics(features: Tensor, heard: Tensor) -> Tensor:
