@@ -84,16 +84,25 @@ def test_a_network_that_is_all_learning_keeps_nothing(
         ["draws=once", "crop_seconds=0", "settings.channels=[4, 4, 4, 4, 4]", "settings.voiceprint=4"],
     )
     with pytest.raises(UndertoneError, match="draws=anew"):
-        make_training(clips, [], heavy, None, cache, tmp_path / "run").run()
+        make_training(clips, [], heavy, None, cache, tmp_path / "run")
 
 
-@given(st.integers(1, 4), st.integers(1, 30), st.integers(1, 12), st.floats(0, 1), st.integers(0, 99))
+@given(
+    st.integers(1, 4),
+    st.integers(1, 30),
+    st.integers(1, 12),
+    st.floats(0, 1),
+    st.integers(0, 1),
+    st.integers(0, 99),
+)
 def test_spans_hide_no_more_than_their_share(
-    clips: int, frames: int, bands: int, share: float, seed: int
+    clips: int, frames: int, bands: int, share: float, marks: int, seed: int
 ) -> None:
-    heard = torch.randn(clips, frames, bands)
-    masked = mask_spans(heard, share, np.random.default_rng(seed))
-    for before, after in zip(heard, masked, strict=True):
+    marked = torch.randn(clips, frames, bands + marks)
+    masked = mask_spans(marked, share, np.random.default_rng(seed), marks)
+    assert torch.equal(masked[:, :, bands:], marked[:, :, bands:])
+    heard = marked[:, :, :bands]
+    for before, after in zip(heard, masked[:, :, :bands], strict=True):
         hidden = before != after
         rows, columns = hidden.all(dim=1).sum(), hidden.all(dim=0).sum()
         if rows < frames and columns < bands:

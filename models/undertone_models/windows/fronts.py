@@ -51,18 +51,18 @@ def _undisturbed(augment: WindowAugment) -> bool:
     return not augment.speed and tuple(augment.value) == (1.0, 1.0)
 
 
-def mask_spans(heard: Tensor, share: float, random: np.random.Generator) -> Tensor:
+def mask_spans(heard: Tensor, share: float, random: np.random.Generator, marks: int = 0) -> Tensor:
     """Return f32[B, T, F] with a span of frames and one of bands at their means (SpecAugment, Park et al. 2019).
 
-    A span is up to ``share`` of the frames or bands, drawn anew for each clip.
+    A span is up to ``share`` of the frames or bands, drawn anew for each clip; the last ``marks`` columns stay.
     """
     masked = heard.clone()
-    means = heard.mean(dim=1)
-    for row, mean in enumerate(means):
-        start, end = _span(heard.shape[1], share, random)
-        masked[row, start:end] = mean
-        start, end = _span(heard.shape[2], share, random)
-        masked[row, :, start:end] = mean[start:end]
+    bands = masked[:, :, : heard.shape[2] - marks]
+    for row, mean in zip(bands, bands.mean(dim=1), strict=True):
+        start, end = _span(row.shape[0], share, random)
+        row[start:end] = mean
+        start, end = _span(row.shape[1], share, random)
+        row[:, start:end] = mean[start:end]
     return masked
 
 

@@ -25,7 +25,7 @@ class WindowAugment:
     value: tuple[float, float] = (1.0, 1.0)
     """Range of the factor that samples are multiplied by."""
     masked: float = 0.0
-    """Largest part of the frames, and of the bands, of a front that is hidden; only where ``draws`` is ``once``."""
+    """Largest part of the frames, and of the bands, of a front that is hidden, drawn for each batch anew."""
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -85,17 +85,12 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> WindowRecipe:
 
 def _check(recipe: WindowRecipe) -> None:
     """Refuse what would be passed over in silence."""
-    if recipe.draws == "anew" and recipe.augment.masked:
-        setting, other = "augment.masked", "draws=once"
-    elif recipe.draws == "once" and recipe.crop_seconds:
-        setting, other = "crop_seconds", "draws=anew"
-    else:
-        return
-    raise UndertoneError(
-        ErrorCode.BAD_REQUEST,
-        f"{setting} does nothing without {other}.",
-        f"Give {other}, or leave {setting} out.",
-    )
+    if recipe.draws == "once" and recipe.crop_seconds:
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST,
+            "crop_seconds does nothing without draws=anew.",
+            "Give draws=anew, or leave crop_seconds out.",
+        )
 
 
 def is_window_recipe(name: str) -> bool:

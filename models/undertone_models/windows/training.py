@@ -59,6 +59,14 @@ class WindowTraining:
             )
         self.network = trainee.network
         self.recipe = trainee.recipe
+        if not isinstance(self.network, Fronted) and (
+            self.recipe.draws == "once" or self.recipe.augment.masked
+        ):
+            raise UndertoneError(
+                ErrorCode.BAD_REQUEST,
+                f"All of the network {self.recipe.network!r} learns: it has no front to keep, or to hide parts of.",
+                "Give draws=anew and augment.masked=0.",
+            )
         self.best: dict[str, Tensor] = {}
         self.best_merit = -math.inf
         self.best_epoch = 0
@@ -76,6 +84,14 @@ class WindowTraining:
 
     def run(self) -> None:
         """Train to the last epoch, from the folder's checkpoint where there is one."""
+        # What an LSTM forgets gets so small that processors take far longer over it.
+        torch.set_flush_denormal(True)
+        try:
+            self._run()
+        finally:
+            torch.set_flush_denormal(False)
+
+    def _run(self) -> None:
         if (self._folder / CHECKPOINT).is_file():
             self._restore()
         if self.recipe.draws == "once" and self.epoch < self.recipe.epochs:
@@ -103,22 +119,22 @@ class WindowTraining:
         self.network.eval()
 
     def _keep_fronts(self) -> None:
-        if not isinstance(self.network, Fronted):
-            raise UndertoneError(
-                ErrorCode.BAD_REQUEST,
-                f"All of the network {self.recipe.network!r} learns: nothing of it can be kept.",
-                "Give draws=anew.",
-            )
+        assert isinstance(self.network, Fronted)
         self._fronts = keep_disturbed(self.network, self.train, self.recipe, self._known)
         self._valid_fronts = keep_fronts(self.network, self.valid, self._known)
 
-    def _answer(self, drawn: Tensor) -> dict[str, Tensor]:
-        """Answer to samples, or to what the front made of them."""
-        if self._fronts is None:
-            answers: dict[str, Tensor] = self.network(drawn)
+    def _answer(self, drawn: Tensor, random: np.random.Generator) -> dict[str, Tensor]:
+        """Answer to samples, or to what the front made of them; what the front gives is partly hidden if asked for."""
+        network = self.network
+        if not isinstance(network, Fronted):
+            answers: dict[str, Tensor] = network(drawn)
             return answers
-        assert isinstance(self.network, Fronted)
-        return self.network.answer(drawn)
+        if self._fronts is None:
+            with torch.no_grad():
+                drawn = network.front(drawn)
+        if share := self.recipe.augment.masked:
+            drawn = mask_spans(drawn, share, random, network.marks)
+        return network.answer(drawn)
 
     def _learn(self) -> dict[str, float]:
         """One epoch; return the mean loss of each task."""
@@ -128,9 +144,10 @@ class WindowTraining:
             group["lr"] = recipe.learning_rate * _share(recipe, self.epoch)
         sums: dict[str, float] = {}
         count = 0
-        for drawn, indices in self._batches():
+        random = np.random.default_rng((recipe.seed, self.epoch))
+        for drawn, indices in self._batches(random):
             targets = self.train.targets(indices, list(recipe.tasks))
-            losses = task_losses(self._answer(drawn), targets, recipe)
+            losses = task_losses(self._answer(drawn, random), targets, recipe)
             total = torch.stack([recipe.tasks[task] * loss for task, loss in losses.items()]).sum()
             self._optimiser.zero_grad(set_to_none=True)
             total.backward()  # type: ignore[no-untyped-call]
@@ -143,11 +160,10 @@ class WindowTraining:
         self.epoch += 1
         return {name: value / count for name, value in sums.items()}
 
-    def _batches(self) -> Iterator[tuple[Tensor, list[int]]]:
+    def _batches(self, random: np.random.Generator) -> Iterator[tuple[Tensor, list[int]]]:
         """Every clip once, and its noisy copies, in an order that depends on seed and epoch alone."""
-        augment, seed = self.recipe.augment, (self.recipe.seed, self.epoch)
+        augment = self.recipe.augment
         torch.manual_seed(self.recipe.seed * 100_003 + self.epoch)
-        random = np.random.default_rng(seed)
         clips = len(self.train.clips)
         order = random.permutation(clips * (1 + augment.noisy_copies))
         size = self.recipe.batch
@@ -158,8 +174,7 @@ class WindowTraining:
                 return  # a batch norm of one is none
             indices = [number % clips for number in drawn]
             if self._fronts is not None:
-                heard = self._fronts[drawn]
-                yield mask_spans(heard, augment.masked, random) if augment.masked else heard, indices
+                yield self._fronts[drawn], indices
                 continue
             noisy = [number >= clips for number in drawn]
             yield self.train.draw(indices, augment, random, noisy, crop), indices

@@ -52,6 +52,8 @@ class CnnBlstmAttentionSettings:
 class CnnBlstmAttention(Fronted):
     """Samples f32[B, N] -> what ``classes`` asks for."""
 
+    marks = 1
+
     def __init__(self, settings: CnnBlstmAttentionSettings, classes: Classes) -> None:
         super().__init__()
         self.window_samples = settings.window_samples

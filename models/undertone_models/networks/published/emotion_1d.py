@@ -84,6 +84,8 @@ class CnnTransformerSettings(FeatureSettings):
 class _Featured(Fronted):
     """Hears features, each scaled by its mean and deviation over the training set, and answers from a summary."""
 
+    marks = 1
+
     def __init__(self, settings: FeatureSettings, summary: int, classes: Classes) -> None:
         """Take the width of what a network adds to the features' own statistics."""
         super().__init__()

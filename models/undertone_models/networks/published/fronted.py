@@ -9,6 +9,8 @@ class Fronted(nn.Module):
     front: nn.Module
     """Samples f32[B, N] -> f32[B, ...]: a spectrum, or a frozen encoder."""
     window_samples: int
+    marks: int = 0
+    """How many of the front's last columns say what is padding: never hidden from the rest."""
 
     def answer(self, heard: Tensor) -> dict[str, Tensor]:
         """Return the outputs from what the front gives."""
