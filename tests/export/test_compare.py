@@ -158,7 +158,7 @@ def test_the_command_writes_a_section_and_says_what_is_missing(
         command.run(parser.parse_args([*words, "--python", "nowhere"]))
     lost = replace(valid_trials(clips)[0], probe=folder / "lost.wav")
     write_trials(folder / "lost.csv", [lost], folder)
-    with pytest.raises(UndertoneError, match="1 files of the trials are missing"):
+    with pytest.raises(UndertoneError, match="1 recordings that the trials name"):
         command.run(
             parser.parse_args([*words, "--trials", str(folder / "lost.csv"), "--python", str(python)])
         )

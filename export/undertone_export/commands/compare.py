@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(python: Path, trials: "list[Trial]") -> None:
     """Refuse what would end the run after minutes of hearing."""
-    from undertone_export.evaluation.verification import missing_files
+    from undertone_export.evaluation.verification import refuse_missing
     from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
     if not python.is_file():
@@ -78,10 +78,4 @@ def _check(python: Path, trials: "list[Trial]") -> None:
             f"There is no {python}.",
             "Run `make peer`, or give --python with the Python of an environment that has resemblyzer.",
         )
-    missing = missing_files(trials)
-    if missing:
-        raise UndertoneError(
-            ErrorCode.BAD_REQUEST,
-            f"{len(missing)} files of the trials are missing, such as {missing[0]}.",
-            "Give the trials beside their recordings: error rates on a part of a list are comparable with nothing.",
-        )
+    refuse_missing(trials)

@@ -20,7 +20,7 @@ from undertone_export.evaluation.verification import (
     Scored,
     excerpts,
     measure_verification,
-    missing_files,
+    refuse_missing,
     score_trials,
     speakers_by_path,
 )
@@ -142,12 +142,7 @@ def _check(clips: Sequence[Clip], trials: Sequence[Trial], split: str) -> None:
             f"The data has no labelled clip in the split {split!r}.",
             "Give clips with a sex, age or emotion in that split, or a list of trials.",
         )
-    if missing := missing_files(trials):
-        raise UndertoneError(
-            ErrorCode.BAD_REQUEST,
-            f"{len(missing)} recordings that the trials name are not there, such as {missing[0]}.",
-            "Paths in a list of trials are relative to --root, or else to the list's own folder.",
-        )
+    refuse_missing(trials)
 
 
 def _by_reason(rejected: Iterable[Rejected]) -> tuple[Skipped, ...]:

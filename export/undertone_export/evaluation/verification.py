@@ -17,6 +17,7 @@ from undertone_export.evaluation.report import ALL, Figure, VerificationMeasure
 from undertone_export.recordings import join_voices
 from undertone_models.data.clips import Clip
 from undertone_models.data.trials import CUT_SECONDS, Trial
+from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 _Voice = NDArray[np.float32]
 
@@ -157,6 +158,16 @@ def _probe(trial: Trial, length: int | None) -> Excerpt | None:
     return None if samples is None else Excerpt(trial.probe, samples)
 
 
-def missing_files(trials: Iterable[Trial]) -> list[Path]:
-    """Return the files that trials name and that are not there."""
-    return sorted({path for t in trials for path in (*t.enroll, t.probe) if not path.is_file()})
+def refuse_missing(trials: Iterable[Trial]) -> None:
+    """Refuse trials whose recordings are not all there, which would end a run after minutes of hearing.
+
+    Raises:
+        UndertoneError: ``bad_request``.
+    """
+    missing = sorted({path for t in trials for path in (*t.enroll, t.probe) if not path.is_file()})
+    if missing:
+        raise UndertoneError(
+            ErrorCode.BAD_REQUEST,
+            f"{len(missing)} recordings that the trials name are not there, such as {missing[0]}.",
+            "Give all of them: paths in a list of trials are relative to --root, or else to the list's own folder.",
+        )

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from undertone_models.networks.streaming import StreamingNetwork, StreamingSettings
+from undertone_models.training.bundle_weights import network_of_bundle
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 
 CHECKPOINT = "checkpoint.pt"
@@ -30,11 +31,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_network(checkpoint: Path) -> StreamingNetwork:
-    """Return the averaged network of a checkpoint, ready to evaluate or export.
+    """Return the averaged network of a checkpoint, or that of a bundle's folder, ready to evaluate or export.
 
     Raises:
-        UndertoneError: ``bad_request`` where the file is no checkpoint.
+        UndertoneError: ``bad_request`` where the file is no checkpoint, or the folder no bundle.
     """
+    if checkpoint.is_dir():
+        return network_of_bundle(checkpoint)
     saved = read_checkpoint(checkpoint)
     network = StreamingNetwork(StreamingSettings(**saved["settings"]["network"]))
     network.load_state_dict(saved["average"])

@@ -108,7 +108,7 @@ def build(name: str, settings: Mapping[str, Any], classes: Classes, stand: Stand
 
 
 _WANTED = {
-    "frames": "the checkpoint of a run of the recipe `streaming`.",
+    "frames": "the checkpoint of a run of the recipe `streaming`, or the folder of its bundle.",
     "xvector": "the checkpoint of a run of the recipe `xvector`.",
     "wavlm": "a folder with a WavLM checkpoint in the format of Hugging Face.",
     "mfcc": "nothing.",
