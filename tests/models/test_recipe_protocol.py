@@ -11,7 +11,12 @@ import soundfile
 from tests.small_corpus import cache_in
 from tests.voices import SAMPLE_RATE, voice
 from undertone_client.command_line import main
-from undertone_export.evaluation.published import published_figures, published_rows, rows_by_class
+from undertone_export.evaluation.published import (
+    compared_rows,
+    published_figures,
+    published_rows,
+    rows_by_class,
+)
 from undertone_export.evaluation.report import RecipeSection, read_report
 from undertone_export.evaluation.results import write_results
 from undertone_models.data.clips import Clip
@@ -72,6 +77,17 @@ def test_rounds_are_run_reported_resumed_and_noted(data: str, tmp_path: Path) ->
     assert "undertone protocol ravdess-speaker --recipe cnn1d-mfcc" in page
 
 
+def test_a_round_may_be_run_with_several_seeds(data: str, tmp_path: Path) -> None:
+    words = ["--recipe", "cnn1d-mfcc", "--data", data, "--json", "found.json", *SMALL]
+    assert main(["protocol", "ravdess-speaker", *words, "--seeds", "2"]) == 0
+    found = read_report(tmp_path / "found.json")
+    assert isinstance(found, RecipeSection)
+    assert [row["round"] for row in found.rows] == ["test", "test-seed-1", "mean of 2", "±"]
+    assert found.rows[0]["emotion_loss"] != found.rows[1]["emotion_loss"]
+    assert "2 of 2 rounds; seed 0, 1" in found.text
+    assert "--seeds 2" in found.command
+
+
 def test_a_recipe_is_trained_by_its_name(data: str, tmp_path: Path) -> None:
     assert main(["train", "cnn1d-mfcc", "--data", data, "--name", "own", *SMALL]) == 0
     assert (tmp_path / "cache" / "runs" / "own" / CHECKPOINT).is_file()
@@ -98,6 +114,7 @@ def test_rounds_may_begin_with_a_run_that_heard_nobody_held_out(
         (["protocol", "ravdess-folds", "--recipe", "cnn1d-mfcc"], "goes without --recipe"),
         (["protocol", "ravdess-speaker"], "goes with --recipe"),
         (["protocol", "ravdess-folds"], "needs --start"),
+        (["protocol", "ravdess-folds", "--seeds", "2"], "goes with --recipe"),
         (["train", "cnn1d-mfcc", "--commercial"], "takes no --noise"),
         (["train", "streaming", "--sex", "male"], "published systems"),
     ],
@@ -184,6 +201,29 @@ def test_all_but_tess_is_told_and_classes_stand_beside_the_published_ones(tmp_pa
         "precision %": 60.0,
     }
     assert [row["ours"] for row in published_rows([vggvox])] == ["50.0", "60.0"]
+
+
+def test_runs_that_differ_in_one_setting_stand_side_by_side() -> None:
+    measures = {"emotion": 0.45, "gender": 0.9, "emotion_loss": 1.0, "pairs": 0.6, "eer": 0.4}
+    none = of_recipe("cnn-blstm-attention", "split", measures, [])
+    runs = [
+        none.model_copy(update={"overrides": (f"settings.normalisation={value}",)})
+        for value in ("none", "minmax")
+    ]
+    two = of_recipe("vggvox-mtl", "cremad-speaker", measures | {"emotion": 0.5}, [])
+    one = of_recipe("vggvox-mtl", "cremad-speaker", measures, []).model_copy(
+        update={"overrides": ("tasks.speaker=0",)}
+    )
+    (normalised, rows), (tasks, (row,)) = compared_rows([*runs, one, two])
+    assert "normalisations" in normalised
+    assert [(one["normalisation"], one["gender %"]) for one in rows] == [("none", "90.0"), ("minmax", "90.0")]
+    assert "VGGVox" in tasks
+    assert (row["emotion alone, emotion %"], row["with identity, emotion %"], row["difference"]) == (
+        "45.0",
+        "50.0",
+        5.0,
+    )
+    assert list(compared_rows([one, runs[0]])) == []
 
 
 def of_recipe(

@@ -92,6 +92,62 @@ def run_rows(sections: Sequence[RecipeSection]) -> list[dict[str, object]]:
     ]
 
 
+def compared_rows(sections: Sequence[RecipeSection]) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """Yield a title and rows for each question that runs which differ in one setting answer together."""
+    normalised = _split_by(sections, "cnn-blstm-attention", "settings.normalisation=")
+    rows = [
+        {"normalisation": value, **_shares(section)}
+        for (_, value), section in normalised.items()
+        if section.protocol == "split"
+    ]
+    if len(rows) > 1:
+        yield "Three normalisations of system A, test split", rows
+    alone = _split_by(sections, "vggvox-mtl", "tasks.speaker=")
+    both = {
+        section.protocol: section
+        for section in sections
+        if section.recipe == "vggvox-mtl" and not section.overrides
+    }
+    rows = [
+        {
+            "protocol": protocol,
+            "seeds": section.rounds,
+            "emotion alone, emotion %": _shown(section, "emotion"),
+            "with identity, emotion %": _shown(both[protocol], "emotion"),
+            "difference": round(100 * (both[protocol].measures["emotion"] - section.measures["emotion"]), 1),
+            "alone, pairs %": _shown(section, "pairs"),
+            "with identity, pairs %": _shown(both[protocol], "pairs"),
+            "alone, EER %": _shown(section, "eer"),
+            "with identity, EER %": _shown(both[protocol], "eer"),
+        }
+        for (protocol, _), section in alone.items()
+        if protocol in both
+    ]
+    if rows:
+        yield "VGGVox: emotion alone, and with identity as a second task", rows
+
+
+def _split_by(
+    sections: Sequence[RecipeSection], recipe: str, setting: str
+) -> dict[tuple[str, str], RecipeSection]:
+    """Return the runs of a recipe that set nothing but this, by protocol and value."""
+    return {
+        (section.protocol, section.overrides[0].removeprefix(setting)): section
+        for section in sections
+        if section.recipe == recipe
+        and len(section.overrides) == 1
+        and section.overrides[0].startswith(setting)
+    }
+
+
+def _shares(section: RecipeSection) -> dict[str, object]:
+    return {
+        f"{name} %": _shown(section, name)
+        for name in section.measures
+        if not name.endswith("_loss") and name not in _YEARS
+    }
+
+
 def rows_by_class(sections: Sequence[RecipeSection]) -> Iterator[tuple[str, list[dict[str, object]]]]:
     """Yield for each figure that is published by class a title, and a row for each class."""
     for figure in published_figures():

@@ -9,7 +9,7 @@ from undertone_export.evaluation.answers import PLAUSIBLE_AGES
 from undertone_export.evaluation.bootstrap import RESAMPLES, SEED
 from undertone_export.evaluation.cells import NOTHING, markdown
 from undertone_export.evaluation.headline import side_by_side
-from undertone_export.evaluation.published import published_rows, rows_by_class, run_rows
+from undertone_export.evaluation.published import compared_rows, published_rows, rows_by_class, run_rows
 from undertone_export.evaluation.reliability import BINS, SIMULATIONS
 from undertone_export.evaluation.report import Evaluation, RecipeSection, Section, read_report
 from undertone_export.evaluation.tables import tables
@@ -120,6 +120,9 @@ def _published(recipes: Sequence[RecipeSection]) -> Iterator[str]:
     yield "## Published systems, ours beside them"
     yield _PUBLISHED
     yield _rows(published_rows(recipes))
+    for title, rows in compared_rows(recipes):
+        yield f"### {title}"
+        yield _rows(rows)
     for title, rows in rows_by_class(recipes):
         yield f"### {title}"
         yield _rows(rows)

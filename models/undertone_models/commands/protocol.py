@@ -51,6 +51,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rounds", metavar="NAME,...", help="a fold's number, a seed or a corpus (default: all)"
     )
     parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N",
+        help="with --recipe: train each round so many times, from the recipe's seed on (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
         "--name", metavar="NAME", help="name of the rounds' folder in the cache (default: the protocol's)"
     )
     parser.add_argument(
@@ -68,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
     known = RECIPE_PROTOCOLS if args.recipe else PROTOCOLS
     if args.protocol not in known:
         args.refuse(f"{args.protocol} goes {'without' if args.recipe else 'with'} --recipe")
+    if args.seeds < 1 or (args.seeds > 1 and not args.recipe):
+        args.refuse("--seeds takes 1 or more, and goes with --recipe")
     if args.recipe:
         return recipe_protocol.run(args)
     if not args.start:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from undertone_models.commands.places import runs_folder, shown_path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from undertone_models.protocols.recipe_running import RecipeOutcome
+    from undertone_models.protocols.rounds import Round
     from undertone_models.windows.recipes import WindowRecipe
 
 
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     basis = Basis(args.encoder, args.start)
     outcomes: list[RecipeOutcome] = []
     noted = not TEST_LOG.is_file()
-    for one in chosen:
+    for one, seeded in _seeded(chosen, recipe, args.seeds):
         print(f"Round {one.name}: {len(one.training)} clips to train on, {len(one.held_out)} held out")
         folder = runs_folder() / (args.name or default_name(args)) / one.name
         # A random draw holds out known speakers: its networks are thrown away, and choose nothing.
@@ -53,12 +55,22 @@ def run(args: argparse.Namespace) -> int:
         if looks and not noted and not (folder / FOUND).is_file():
             note_look(TEST_LOG, args.recipe, command(args))
             noted = True
-        outcomes.append(run_recipe_round(one, recipe, basis, cache, folder))
-        found = section(args, recipe, outcomes, of=len(rounds))
+        outcomes.append(run_recipe_round(one, seeded, basis, cache, folder))
+        found = section(args, recipe, outcomes, of=len(rounds) * args.seeds)
         if args.json:
             args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found["rows"], indent=1))
     return 0
+
+
+def _seeded(
+    rounds: Sequence[Round], recipe: WindowRecipe, seeds: int
+) -> Iterator[tuple[Round, WindowRecipe]]:
+    """Yield each round with the recipe of each seed; only further seeds are named."""
+    for one in rounds:
+        for seed in range(recipe.seed, recipe.seed + seeds):
+            name = one.name if seed == recipe.seed else f"{one.name}-seed-{seed}"
+            yield replace(one, name=name), replace(recipe, seed=seed)
 
 
 def default_name(args: argparse.Namespace) -> str:
@@ -78,13 +90,14 @@ def section(
     begun = (
         f"Each round begins with the weights of the run `{args.start.parent.name}`. " if args.start else ""
     )
+    seeds = "seed " + ", ".join(str(seed) for seed in range(recipe.seed, recipe.seed + args.seeds))
     classes = [row for task in outcomes[0].by_class for row in class_rows(outcomes, task)]
     return {
         "kind": "recipe",
         "title": f"{args.recipe}: {protocol.title}{sex}",
         "command": command(args),
         "text": (
-            f"{protocol.text} {len(outcomes)} of {of} rounds; seed {recipe.seed}. The epoch is chosen on clips that "
+            f"{protocol.text} {len(outcomes)} of {of} rounds; {seeds}. The epoch is chosen on clips that "
             f"are neither trained on nor held out. {begun}{recipe.source}"
         ),
         "rows": report(outcomes),
@@ -123,6 +136,8 @@ def command(args: argparse.Namespace) -> str:
     for option, text in (("--sex", args.sex), ("--rounds", args.rounds), ("--name", args.name)):
         if text:
             words += [option, shlex.quote(text)]
+    if args.seeds > 1:
+        words += ["--seeds", str(args.seeds)]
     for override in args.overrides:
         words += ["--set", shlex.quote(override)]
     return " ".join(words)
