@@ -1,10 +1,10 @@
 """Published networks: shapes, gradients, independence of the batch, sizes, and the same answers from ONNX."""
 
+import importlib
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
@@ -35,6 +35,7 @@ from undertone_models.networks.published.emotion_1d import (
     CnnTransformerSettings,
 )
 from undertone_models.networks.published.encoders import StreamingFrames
+from undertone_models.networks.published.front_ends import standardised
 from undertone_models.networks.published.heads import TYPICAL_AGE, Classes
 from undertone_models.networks.published.multifeature import MultiFeature, MultiFeatureSettings
 from undertone_models.networks.published.persona import (
@@ -48,6 +49,7 @@ from undertone_models.networks.published.vggvox import Vggvox, VggvoxSettings
 from undertone_models.networks.published.wavlm import WavlmFrames
 from undertone_models.networks.published.xvector import XVector, XVectorSettings
 from undertone_models.networks.sequences import spectral_views
+from undertone_models.windows.build import build, load_stand
 from undertone_service.protocol.errors import UndertoneError
 
 WINDOW = 16000
@@ -217,6 +219,19 @@ def test_padding_changes_no_representation(samples: Tensor) -> None:
         torch.testing.assert_close(frames(padded)[:, -4:], frames(samples[:1])[:, -4:], atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["xvector", "ecapa_tdnn"])
+def test_padding_is_no_part_of_a_voiceprint(name: str, samples: Tensor) -> None:
+    torch.manual_seed(0)
+    network, short = NETWORKS[name]().eval(), samples[:2]
+    with torch.no_grad():
+        alone = network(short)["voiceprint"]
+        padded = network(torch.nn.functional.pad(short, (2 * WINDOW, 0)))["voiceprint"]
+        silence = network(torch.zeros_like(short))["voiceprint"]
+    # Only the convolutions at the edge tell the two apart.
+    assert (torch.cosine_similarity(alone, padded) > 0.95).all()
+    assert silence.isfinite().all()
+
+
 def test_encoders_stay_as_they_are(samples: Tensor) -> None:
     network = NETWORKS["persona_fcn_xvector"]().train()
     representation = network.get_submodule("front")
@@ -251,47 +266,42 @@ def test_published_sizes() -> None:
     assert parameters(XVector(XVectorSettings(), Classes())) == pytest.approx(4.2e6, rel=0.02)
 
 
+def tiny_wavlm(folder: Path, norm: str) -> Path:
+    """Write a small WavLM with random weights, as Hugging Face has them."""
+    transformers = importlib.import_module("transformers")
+    config = transformers.WavLMConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, conv_dim=[8] * 7,
+        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2, feat_extract_norm=norm,
+    )  # fmt: skip
+    transformers.WavLMModel(config).save_pretrained(folder)
+    return folder
+
+
 def test_wavlm_without_transformers_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(UndertoneError, match="transformers"):
         WavlmFrames(Path("nowhere"))
 
 
+@pytest.mark.filterwarnings("ignore")  # those of transformers
 @pytest.mark.parametrize("norm", ["group", "layer"])
-def test_wavlm_hears_what_its_checkpoint_was_trained_on(
-    monkeypatch: pytest.MonkeyPatch, samples: Tensor, norm: str
-) -> None:
-    class Model(nn.Module):
-        """Stands in for ``WavLMModel``: frames of 320 samples are its hidden states."""
-
-        config = SimpleNamespace(hidden_size=320, feat_extract_norm=norm)
-
-        @classmethod
-        def from_pretrained(cls, folder: Path, *, local_files_only: bool) -> "Model":
-            assert local_files_only
-            return cls()
-
-        def forward(self, samples: Tensor) -> SimpleNamespace:
-            return SimpleNamespace(last_hidden_state=samples.reshape(len(samples), -1, 320))
-
-    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(WavLMModel=Model))
-    frames = WavlmFrames(Path("checkpoint"))
-    assert frames.width == 320
-    deviation = frames(samples).flatten(1).std(dim=1, correction=0)
-    expected = samples.std(dim=1, correction=0) if norm == "group" else torch.ones(3)
-    torch.testing.assert_close(deviation, expected, atol=1e-3, rtol=1e-3)
+def test_wavlm_hears_what_its_checkpoint_was_trained_on(tmp_path: Path, samples: Tensor, norm: str) -> None:
+    frames = WavlmFrames(tiny_wavlm(tmp_path / "checkpoint", norm))
+    assert frames.width == 16
+    heard, louder = frames(samples), frames(4 * samples)
+    assert heard.shape == (3, 1 + (samples.shape[1] - 400) // 320, 16)
+    # Checkpoints of standardised waveforms do not hear how loud it is; the others are given the samples as they are.
+    standard = samples if norm == "group" else standardised(samples, (1,))
+    torch.testing.assert_close(heard, frames.module(standard).last_hidden_state)
+    if norm == "layer":
+        torch.testing.assert_close(louder, heard, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore")  # those of transformers
-def test_wavlm_reads_a_checkpoint(tmp_path: Path, samples: Tensor) -> None:
-    reason = "transformers, which reads WavLM, is not installed"
-    transformers = pytest.importorskip("transformers", reason=reason)
-    config = transformers.WavLMConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, conv_dim=[8] * 7,
-        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2, num_buckets=32,
-    )  # fmt: skip
-    transformers.WavLMModel(config).save_pretrained(tmp_path / "checkpoint")
-    persona = tiny_persona(FrameMean(WavlmFrames(tmp_path / "checkpoint"))).eval()
+def test_persona_stands_on_a_wavlm_checkpoint(tmp_path: Path, samples: Tensor) -> None:
+    stand, described = load_stand("persona-wavlm", tiny_wavlm(tmp_path / "checkpoint", "group"))
+    persona = build("persona-wavlm", {"window_samples": WINDOW}, Classes(emotions=6), stand)
     assert persona(samples)["emotion"].shape == (3, 6)
+    assert described == {"wavlm": str(tmp_path / "checkpoint")}
     with pytest.raises(UndertoneError, match="checkpoint"):
         WavlmFrames(tmp_path)

@@ -2,7 +2,7 @@
 
     samples [B, N] -> last hidden states [B, about 50 a second, 768], for the base model
 
-The weights are not ours to ship, and ``transformers`` is no dependency: both are the user's.
+The weights are not ours to ship: they are the user's. ``transformers`` comes with the extra ``[wavlm]``.
 """
 
 import importlib
@@ -29,7 +29,7 @@ class WavlmFrames(FrameEncoder):
             raise UndertoneError(
                 ErrorCode.BAD_REQUEST,
                 "WavLM needs the package transformers.",
-                "Run: pip install transformers.",
+                "Run: pip install 'undertone[wavlm]'.",
             ) from None
         try:
             model = transformers.WavLMModel.from_pretrained(folder, local_files_only=True)
