@@ -1,0 +1,94 @@
+"""The server under test: one of our own on a free port, or one that runs already."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from undertone_client.address import rest_url
+from undertone_client.bench.cores import pinned
+from undertone_client.bench.usage import Usage
+from undertone_client.problems import LocalError
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+_LISTENING = "Listening on "
+_PROGRAM = "import sys; from undertone_client.command_line import main; sys.exit(main())"
+_SETTINGS = {"UNDERTONE_MAX_STREAMS": "100000"}
+"""The server's own, where the caller's environment does not say otherwise: the bench finds the limit by itself."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the server is, and its processes; None where they cannot be seen from here."""
+
+    url: str
+    usage: Usage | None
+
+
+@contextlib.contextmanager
+def own_server(bundle: str | None, cores: frozenset[int] | None) -> Iterator[Target]:
+    """Start ``undertone serve`` on some cores, with a data folder that is thrown away; stop it at the end.
+
+    Raises:
+        LocalError: it does not start, with what it said.
+    """
+    with tempfile.TemporaryDirectory(prefix="undertone-bench-") as folder:
+        log = Path(folder, "server.log")
+        words = [
+            "serve",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--data-dir",
+            folder,
+            "--log-level",
+            "warning",
+        ]
+        words += ["--bundle", bundle] if bundle else []
+        with log.open("wb") as written, pinned(cores):
+            process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, *words],
+                env=_SETTINGS | os.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=written,
+            )
+        try:
+            yield Target(_address(process, log), Usage.of(process.pid))
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def running_server(url: str) -> Iterator[Target]:
+    """Use a server that runs already; its processes are looked for where it is on this machine."""
+    parts = urlsplit(rest_url(url))
+    yield Target(url, Usage.listening(parts.port) if parts.port else None)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return where the server says that it listens."""
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+            if line.startswith(_LISTENING) and line.endswith("\n"):
+                return line.removeprefix(_LISTENING).strip()
+        time.sleep(0.05)
+    said = log.read_text(encoding="utf-8", errors="replace").strip()
+    raise LocalError(
+        f"The server to be measured does not start: {said or 'it says nothing'}",
+        "Put that right, or name a running server with --url.",
+    )
