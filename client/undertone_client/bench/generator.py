@@ -203,7 +203,7 @@ class _Generator:
                 ssl=self._uri.secure or None,
             )
         except OSError as error:
-            stream.fail(f"no connection: {error.strerror or error}")
+            stream.fail(f"no connection: {os.strerror(error.errno) if error.errno else error}")
             return
         await stream.started.wait()
         if not stream.over.is_set():

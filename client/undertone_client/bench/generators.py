@@ -88,7 +88,7 @@ class Generators:
 
     @staticmethod
     def _received(pipe: Connection) -> object:
-        with contextlib.suppress(EOFError):
+        with contextlib.suppress(EOFError, ConnectionError):
             message: object = pipe.recv()
             return message
         raise _broken()

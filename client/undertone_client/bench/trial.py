@@ -22,7 +22,7 @@ from undertone_client.bench.wire import encode
 from undertone_client.problems import LocalError
 from undertone_service.protocol.options import STEP_SECONDS, StreamOptions
 
-WARM_UP = 3.0
+WARM_UP = 2.0
 """Seconds after the ramp before results count."""
 _RAMP = 50.0  # streams opened a second
 _SEED = 6

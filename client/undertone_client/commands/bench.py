@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Measure how many live streams of speech a server carries over real sockets."""
     parser.epilog = (
         "Without --url it starts a server on one core and makes the load on the others. `undertone bench --engine` "
-        "measures without sockets, and has a --help of its own."
+        "measures without sockets; `undertone bench --peer` what a pipeline of usual networks takes; each has --help."
     )
     parser.add_argument(
         "--speech", type=Path, nargs="+", required=True, metavar="FILE", help="recordings of people who speak"

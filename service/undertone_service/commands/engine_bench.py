@@ -22,10 +22,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, default=12.0, help="length of each trial (default: %(default)s)"
     )
     parser.add_argument(
-        "--p99", type=float, default=300.0, metavar="MS", help="bound (default: %(default)s ms)"
+        "--p99", type=_milliseconds, default=300.0, metavar="TIME", help="bound (default: 300ms)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the loads tried, for RESULTS.md")
     parser.set_defaults(run=run)
+
+
+def _milliseconds(text: str) -> float:
+    return float(text.removesuffix("ms"))
 
 
 def run(args: argparse.Namespace) -> int:
