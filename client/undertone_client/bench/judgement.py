@@ -102,7 +102,9 @@ class Trial:
             "p99_ms": _ms(self.p99),
             "lag_p99_ms": _ms(percentiles(tally.lags, 99)[0]),
             "busy": _rounded(measured.busy, 3),
-            "streams_per_core": _rounded(measured.streams / measured.busy if measured.busy else None, 1),
+            "streams_per_core": _rounded(
+                measured.streams / measured.busy if measured.busy and self.passed else None, 1
+            ),
             "rss_mb": _rounded(memory.rss / 1e6 if memory else None, 1),
             "pss_mb": _rounded(memory.pss / 1e6 if memory and memory.pss is not None else None, 1),
             "kb_per_stream": _rounded(

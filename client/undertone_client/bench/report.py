@@ -24,11 +24,11 @@ def table(trials: Sequence[Trial]) -> Table:
 _COLUMNS = {
     "streams": ("streams",),
     "results": ("results",),
-    "missing/thinned/late": ("missing", "thinned", "late"),
-    "p50/p95/p99 ms": ("p50_ms", "p95_ms", "p99_ms"),
-    "cores": ("busy",),
-    "RSS MB": ("rss_mb",),
-    "KB each": ("kb_per_stream",),
+    "missing/\nthinned/late": ("missing", "thinned", "late"),
+    "p50/p95/p99\nms": ("p50_ms", "p95_ms", "p99_ms"),
+    "server\ncores": ("busy",),
+    "RSS\nMB": ("rss_mb",),
+    "KB\neach": ("kb_per_stream",),
     "passes": ("passed",),
 }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
+
 from undertone_client.address import rest_url
 from undertone_client.bench.cores import pinned
 from undertone_client.bench.usage import Usage
@@ -18,6 +21,7 @@ from undertone_client.problems import LocalError
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
+_HERE = ("localhost", "127.0.0.1", "::1")
 _LISTENING = "Listening on "
 _PROGRAM = "import sys; from undertone_client.command_line import main; sys.exit(main())"
 _SETTINGS = {"UNDERTONE_MAX_STREAMS": "100000"}
@@ -60,9 +64,11 @@ def own_server(bundle: str | None, cores: frozenset[int] | None) -> Iterator[Tar
                 stdin=subprocess.DEVNULL,
                 stdout=written,
                 stderr=written,
+                start_new_session=True,  # an interrupt is for us; we still need the server to put things in order
             )
         try:
-            yield Target(_address(process, log), Usage.of(process.pid))
+            with _ends_as_interrupts():
+                yield Target(_address(process, log), Usage([psutil.Process(process.pid)]))
         finally:
             process.terminate()
             try:
@@ -76,7 +82,24 @@ def own_server(bundle: str | None, cores: frozenset[int] | None) -> Iterator[Tar
 def running_server(url: str) -> Iterator[Target]:
     """Use a server that runs already; its processes are looked for where it is on this machine."""
     parts = urlsplit(rest_url(url))
-    yield Target(url, Usage.listening(parts.port) if parts.port else None)
+    port = parts.port if parts.hostname in _HERE else None
+    yield Target(url, Usage.listening(port) if port else None)
+
+
+@contextlib.contextmanager
+def _ends_as_interrupts() -> Iterator[None]:
+    """Let whatever ends this process raise: the server must not outlive it."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(number, interrupt) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:

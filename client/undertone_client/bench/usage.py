@@ -16,20 +16,14 @@ class Memory:
 
 
 class Usage:
-    """Of a few processes together."""
+    """Of a few processes and their children, together."""
 
-    def __init__(self, processes: Sequence[psutil.Process]) -> None:
-        self._processes = processes
-
-    @classmethod
-    def of(cls, pid: int) -> Self:
-        """Look at a process and its children."""
-        parent = psutil.Process(pid)
-        return cls([parent, *parent.children(recursive=True)])
+    def __init__(self, parents: Sequence[psutil.Process]) -> None:
+        self._parents = parents
 
     @classmethod
     def listening(cls, port: int) -> Self | None:
-        """Look at the processes of ours that listen on a port of this machine; None where there are none."""
+        """Look at the processes that listen on a port of this machine; None where we see none."""
         try:
             found = psutil.net_connections(kind="tcp")
         except psutil.AccessDenied:
@@ -41,16 +35,23 @@ class Usage:
         }
         return cls([psutil.Process(pid) for pid in sorted(pids)]) if pids else None
 
+    @property
+    def processes(self) -> set[psutil.Process]:
+        """All that there are now."""
+        children = (child for parent in self._parents for child in parent.children(recursive=True))
+        return {*self._parents, *children}
+
     def cpu(self) -> float:
         """Return the seconds of a core that they have used so far."""
-        times = [process.cpu_times() for process in self._processes]
+        times = [process.cpu_times() for process in self.processes]
         return float(sum(used.user + used.system for used in times))
 
     def memory(self) -> Memory:
         """Return what they hold now."""
+        processes = self.processes
         try:
-            full = [process.memory_full_info() for process in self._processes]
+            full = [process.memory_full_info() for process in processes]
             pss: int | None = sum(held.pss for held in full)
         except (psutil.AccessDenied, AttributeError):  # another user's, or not Linux
             pss = None
-        return Memory(sum(process.memory_info().rss for process in self._processes), pss)
+        return Memory(sum(process.memory_info().rss for process in processes), pss)

@@ -2,11 +2,16 @@
 
 import os
 import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
+from tests.tiny_bundle import NAME
 from undertone_client.bench.cores import Cores, apart, pinned, together
 from undertone_client.bench.load import Load, LoadKind
 from undertone_client.bench.server import own_server, running_server
@@ -33,7 +38,7 @@ def test_the_server_and_the_load_have_cores_of_their_own() -> None:
 
 
 def test_what_processes_take_is_read() -> None:
-    usage = Usage.of(os.getpid())
+    usage = Usage([psutil.Process()])
     before = usage.cpu()
     until = time.process_time() + 0.05
     while time.process_time() < until:
@@ -47,15 +52,41 @@ def test_a_server_is_found_by_its_port() -> None:
         port = listener.getsockname()[1]
         found = Usage.listening(port)
         assert found is not None
-        assert [process.pid for process in found._processes] == [os.getpid()]
+        assert [process.pid for process in found.processes] == [os.getpid()]
         with running_server(f"http://127.0.0.1:{port}") as target:
             assert target.usage is not None
+        with running_server(f"http://192.0.2.1:{port}") as target:  # another machine's processes are not ours
+            assert target.usage is None
     assert Usage.listening(port) is None
 
 
 def test_a_server_that_does_not_start_says_why() -> None:
     with pytest.raises(LocalError, match="There is no bundle 'nonesuch'"), own_server("nonesuch", None):
         pass
+
+
+def test_children_are_counted_with_their_parent() -> None:
+    alone = Usage([psutil.Process()]).memory().rss
+    child = subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], stdin=-1, stdout=-1)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert Usage([psutil.Process()]).memory().rss > alone + 3e6
+    child.communicate(b"\n")
+
+
+def test_the_server_ends_with_a_bench_that_is_told_to_end(bundle_folder: Path) -> None:
+    program = (
+        "from undertone_client.bench.server import own_server\n"
+        f"with own_server({NAME!r}, None) as target: print(target.url, flush=True); input()"
+    )
+    environment = os.environ | {"UNDERTONE_BUNDLE_DIRS": str(bundle_folder)}
+    bench = subprocess.Popen([sys.executable, "-c", program], env=environment, stdin=-1, stdout=-1, stderr=-1)
+    assert bench.stdout is not None
+    url = bench.stdout.readline().decode().strip()
+    assert Usage.listening(int(url.rpartition(":")[2])) is not None
+    bench.terminate()
+    bench.communicate()
+    assert Usage.listening(int(url.rpartition(":")[2])) is None
 
 
 @pytest.mark.parametrize("frame_ms", [20, 30])
