@@ -8,10 +8,12 @@ import pytest
 import soundfile
 
 from tests.tiny_bundle import NAME
-from tests.voices import SAMPLE_RATE, voice
+from tests.voices import SAMPLE_RATE, silence, voice
 from undertone_client import blocking
+from undertone_client.bench.voice import enrolled_voice
 from undertone_client.command_line import main
 from undertone_client.commands.bench import milliseconds
+from undertone_service.protocol.errors import UndertoneError
 
 GENEROUS = "20s"  # whatever else the machine has to do
 
@@ -63,6 +65,23 @@ def test_a_server_that_runs_already_keeps_nothing_of_the_voice(server_url: str, 
     assert (row["missing"], row["failed_streams"]) == (0, 0)
     assert "mulaw at 8000 Hz in frames of 30 ms" in report["text"]
     assert "window 2 s, hop 0.3 s" in report["text"]
+    with blocking.Client(server_url) as client:
+        assert [one for one in client.speakers().speakers if "bench" in one.name] == []
+
+
+def test_the_voice_is_there_while_it_is_claimed(server_url: str) -> None:
+    with blocking.Client(server_url) as client:
+        with enrolled_voice(server_url, voice(12.0), 8000, None) as claim:
+            assert claim.speaker is not None
+            assert client.speaker(claim.speaker).name == "undertone bench"
+        with pytest.raises(UndertoneError):
+            client.speaker(claim.speaker)
+
+
+def test_without_a_voice_the_bench_says_so(server_url: str) -> None:
+    with enrolled_voice(server_url, silence(12.0), 16000, None) as claim:
+        assert claim.speaker is None
+        assert "speech" in claim.problem
     with blocking.Client(server_url) as client:
         assert [one for one in client.speakers().speakers if "bench" in one.name] == []
 

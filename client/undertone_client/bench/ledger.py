@@ -68,12 +68,13 @@ class _Heard:
 class Ledger:
     """One stream's. ``speech`` bool[n] says which steps of its audio are active; the audio repeats after n steps.
 
-    A result is expected at each hop that is speech throughout: what a server does in silence is its own affair.
+    A result is expected at each hop in which somebody surely speaks: not only in the first or last step of a stretch,
+    which the server's detector may see otherwise. What a server does in silence is its own affair.
     """
 
     def __init__(self, grid: Grid, speech: NDArray[np.bool_]) -> None:
         self._grid = grid
-        self._speech = speech
+        self._speech = speech & np.roll(speech, 1) & np.roll(speech, -1)
         self._handed: list[float] = []
         self._heard: dict[int, _Heard] = {}
         self.begun: float | None = None
@@ -119,4 +120,4 @@ class Ledger:
         return tally
 
     def _is_speech(self, end: int) -> bool:
-        return bool(np.take(self._speech, np.arange(end - self._grid.hop, end), mode="wrap").all())
+        return bool(np.take(self._speech, np.arange(end - self._grid.hop, end), mode="wrap").any())

@@ -81,7 +81,7 @@ def _about(conditions: Conditions, bundle: Mapping[str, Any]) -> str:
 def _meaning(bounds: Bounds) -> str:
     return (
         "Latency: from handing the frame with the window's last sample to the socket until the result's last byte is "
-        "read. A result is expected at every hop that is speech throughout, and is late beyond "
+        "read. A result is expected at every hop with speech in it, and is late beyond "
         f"{bounds.late * 1000:.0f} ms. A number passes when nothing is missing, thinned or late, no stream fails and "
         f"p99 is at most {bounds.p99 * 1000:.0f} ms."
     )

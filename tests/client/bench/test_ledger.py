@@ -69,10 +69,18 @@ def test_what_is_missing_and_how_long_the_rest_took(
 
 
 def test_silence_is_not_expected_to_be_answered() -> None:
-    speech = [True] * 9 + [False] * 1  # every second hop has silence in it, over and over
+    speech = [True] * 5 + [False] * 5  # every second hop is silent, over and over
     tally = filled(Grid(30, 5, 20), speech, 10.0, {5: 0.1, 10: 0.1}).tally(100.0, 104.0)
     assert (tally.expected, tally.missing) == (4, 3)
     assert len(tally.latencies) == 2  # an answer in silence is welcome, and counts
+
+
+@pytest.mark.parametrize(
+    ("spoken", "expected"), [(range(1, 4), 1), (range(1, 3), 0), (range(3, 7), 2), (range(4, 6), 0)]
+)
+def test_a_stretch_is_sure_but_for_its_ends(spoken: range, expected: int) -> None:
+    speech = [step in spoken for step in range(10)]
+    assert filled(Grid(30, 5, 20), speech, 2.0, {}).tally(100.0, 101.2).missing == expected
 
 
 def test_a_second_answer_does_not_make_up_for_a_missing_one() -> None:
