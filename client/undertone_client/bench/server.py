@@ -24,8 +24,11 @@ _STOP_SECONDS = 15.0
 _HERE = ("localhost", "127.0.0.1", "::1")
 _LISTENING = "Listening on "
 _PROGRAM = "import sys; from undertone_client.command_line import main; sys.exit(main())"
-_SETTINGS = {"UNDERTONE_MAX_STREAMS": "100000"}
-"""The server's own, where the caller's environment does not say otherwise: the bench finds the limit by itself."""
+_WORDS = "--host 127.0.0.1 --port 0 --log-level warning".split()
+_LIMITS = {"UNDERTONE_MAX_STREAMS": "100000"}
+"""Where the caller's environment does not say otherwise: the bench finds the limit by itself."""
+_OWN = {"UNDERTONE_DATABASE_URL": ""}
+"""Whatever it says: the caller's voices are none of the bench's business."""
 
 
 @dataclass(frozen=True)
@@ -43,32 +46,20 @@ def own_server(bundle: str | None, cores: frozenset[int] | None) -> Iterator[Tar
     Raises:
         LocalError: it does not start, with what it said.
     """
-    with tempfile.TemporaryDirectory(prefix="undertone-bench-") as folder:
+    with _ends_as_interrupts(), tempfile.TemporaryDirectory(prefix="undertone-bench-") as folder:
         log = Path(folder, "server.log")
-        words = [
-            "serve",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--data-dir",
-            folder,
-            "--log-level",
-            "warning",
-        ]
-        words += ["--bundle", bundle] if bundle else []
+        words = ["serve", *_WORDS, "--data-dir", folder, *(("--bundle", bundle) if bundle else ())]
         with log.open("wb") as written, pinned(cores):
             process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, *words],
-                env=_SETTINGS | os.environ,
+                env=_LIMITS | os.environ | _OWN,
                 stdin=subprocess.DEVNULL,
                 stdout=written,
                 stderr=written,
                 start_new_session=True,  # an interrupt is for us; we still need the server to put things in order
             )
         try:
-            with _ends_as_interrupts():
-                yield Target(_address(process, log), Usage([psutil.Process(process.pid)]))
+            yield Target(_address(process, log), Usage([psutil.Process(process.pid)]))
         finally:
             process.terminate()
             try:
