@@ -24,7 +24,7 @@ _STOP_SECONDS = 15.0
 _HERE = ("localhost", "127.0.0.1", "::1")
 _LISTENING = "Listening on "
 _PROGRAM = "import sys; from undertone_client.command_line import main; sys.exit(main())"
-_WORDS = "--host 127.0.0.1 --port 0 --log-level warning".split()
+_WORDS = ["--host", "127.0.0.1", "--port", "0", "--log-level", "warning"]
 _LIMITS = {"UNDERTONE_MAX_STREAMS": "100000"}
 """Where the caller's environment does not say otherwise: the bench finds the limit by itself."""
 _OWN = {"UNDERTONE_DATABASE_URL": ""}
