@@ -8,7 +8,7 @@ import argparse
 import ast
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,8 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status: 0 done, 1 refused, 2 misused, 130 interrupted."""
     words = sys.argv[1:] if argv is None else list(argv)
     commands = {
-        entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+        spoken(entry): entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     }
+    words = joined(words, commands)
     chosen = commands.get(words[0]) if words else None
     try:
         return _run(commands, chosen, words)
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if chosen is None or not chosen.extras or (missing.name or "").startswith("undertone"):
             raise
         extra = ",".join(chosen.extras)
-        problem = f"`undertone {chosen.name}` needs the module {missing.name!r}, which is not installed."
+        problem = f"`undertone {spoken(chosen)}` needs the module {missing.name!r}, which is not installed."
         return _complain(problem, f"Install it with: pip install 'undertone[{extra}]'", MISUSED)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -51,14 +52,27 @@ def _run(commands: dict[str, EntryPoint], chosen: EntryPoint | None, words: list
     )
     parser.add_argument("--version", action="version", version=f"undertone {version('undertone')}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for entry in commands.values():
-        subparser = subparsers.add_parser(entry.name, help=summary(entry))
+    for name, entry in commands.items():
+        subparser = subparsers.add_parser(name, help=summary(entry))
         if entry is chosen:
             subparser.description = summary(entry)
             entry.load()(subparser)
     arguments = parser.parse_args(words)
     status: int = arguments.run(arguments)
     return status
+
+
+def spoken(entry: EntryPoint) -> str:
+    """Return a subcommand's name as it is typed: ``bench --engine`` where it is registered as ``bench--engine``."""
+    return entry.name.replace("--", " --")
+
+
+def joined(words: Sequence[str], names: Container[str]) -> list[str]:
+    """Make one word of a subcommand and the flag that chooses a form of it, which may be another package's."""
+    for place, word in enumerate(words[1:], 1):
+        if f"{words[0]} {word}" in names:
+            return [f"{words[0]} {word}", *words[1:place], *words[place + 1 :]]
+    return list(words)
 
 
 def summary(entry: EntryPoint) -> str:

@@ -24,7 +24,8 @@ from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.labels import Role, Task
 from undertone_service.protocol.messages import Result
 
-_WINDOW, _HOP = 30, 5
+WINDOW, HOP = 30, 5
+"""Of all streams, in steps of 100 ms."""
 _STEP_SECONDS = STEP_SAMPLES / SAMPLE_RATE
 _WARM_UP = 2.0
 
@@ -61,11 +62,11 @@ def dense_speech(recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float3
         UndertoneError: ``not_enough_speech`` where there is less than a window of it.
     """
     steps = [step.samples for samples in recordings for step in active_steps(samples)]
-    if len(steps) < _WINDOW:
+    if len(steps) < WINDOW:
         raise UndertoneError(
             ErrorCode.NOT_ENOUGH_SPEECH,
             f"The recordings hold {len(steps) * _STEP_SECONDS:.1f} s of speech.",
-            f"Give at least {_WINDOW * _STEP_SECONDS:g} s of it.",
+            f"Give at least {WINDOW * _STEP_SECONDS:g} s of it.",
         )
     return np.concatenate(steps)
 
@@ -78,7 +79,7 @@ def measure(
     Raises:
         UndertoneError: ``bad_request`` for a run that ends before there are results to measure.
     """
-    if streams < 1 or seconds < _WARM_UP + 2 * _HOP * _STEP_SECONDS:
+    if streams < 1 or seconds < _WARM_UP + 2 * HOP * _STEP_SECONDS:
         raise UndertoneError(
             ErrorCode.BAD_REQUEST,
             f"{streams} streams for {seconds:g} s give no result to measure.",
@@ -127,7 +128,7 @@ async def _measure(
                 shares,
             )
         )
-        for phase in random.uniform(0, _STEP_SECONDS * _HOP, streams)
+        for phase in random.uniform(0, _STEP_SECONDS * HOP, streams)
     ]
     await asyncio.sleep(_WARM_UP)
     used, since = time.process_time(), time.monotonic()
@@ -160,7 +161,7 @@ async def _stream(
     """Feed one channel in real time; note the latency of each result after the warm-up."""
     claim = np.zeros(bundle.manifest.voiceprint_size, np.float32)
     claim[0] = 1
-    settings = ChannelSettings(0, Role.UNKNOWN, SAMPLE_RATE, _WINDOW, _HOP, frozenset(Task))
+    settings = ChannelSettings(0, Role.UNKNOWN, SAMPLE_RATE, WINDOW, HOP, frozenset(Task))
     channel = Channel(settings, bundle, engine)
     channel.voice.verifier = Verifier("claim", claim, bundle.manifest, 0.5)
     for step in range(round(seconds / _STEP_SECONDS)):

@@ -9,14 +9,14 @@ import pytest
 from undertone_client import command_line
 from undertone_client.command_line import GROUP, main, summary
 
-CLIENT_COMMANDS = {"mic", "replay", "enroll", "verify", "analyze"}
+CLIENT_COMMANDS = {"mic", "replay", "enroll", "verify", "analyze", "bench"}
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Installs a package with one subcommand, ``shout``."""
 
-    def install(body: str, *, top: str = "", extra: str = "") -> None:
+    def install(body: str, *, top: str = "", extra: str = "", name: str = "shout") -> None:
         (tmp_path / "shouting.py").write_text(
             f"{top}\ndef configure(parser):\n    '''Shout 100 % louder.\n\n    Really.'''\n"
             f"    parser.add_argument('--loud', action='store_true')\n    parser.set_defaults(run=run)\n"
@@ -25,7 +25,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         folder = tmp_path / "shouting-1.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: shouting\nVersion: 1\n")
-        (folder / "entry_points.txt").write_text(f"[{GROUP}]\nshout = shouting:configure {extra}\n")
+        (folder / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = shouting:configure {extra}\n")
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.delitem(sys.modules, "shouting", raising=False)
 
@@ -36,6 +36,20 @@ def test_a_subcommand_of_any_package_is_found_and_run(installed: Callable[..., N
     installed("return 7 if arguments.loud else 8")
     assert main(["shout", "--loud"]) == 7
     assert main(["shout"]) == 8
+
+
+def test_a_flag_may_choose_a_form_that_another_package_has(
+    installed: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed("return 7 if arguments.loud else 8", name="mic--shout", extra="[server]")
+    assert main(["mic", "--shout", "--loud"]) == 7
+    assert main(["mic", "--loud", "--shout"]) == 7
+    assert main(["mic", "--shout"]) == 8
+    with pytest.raises(SystemExit):
+        main(["mic", "--loud"])  # which is not the microphone's
+    with pytest.raises(SystemExit):
+        main(["mic", "--shout", "--help"])
+    assert "usage: undertone mic --shout" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("late", [True, False])
