@@ -29,6 +29,7 @@ def test_the_defaults() -> None:
     assert options.claims() == {}
     assert options.bytes_per_second == 32000
     assert options.to_query() == {}
+    assert StreamOptions(window=3.0, bundle=None).to_query() == {"window": "3.0"}
 
 
 @settings(max_examples=30, deadline=None)

@@ -121,8 +121,8 @@ class StreamOptions(AudioFormat):
             raise options_error(error) from None
 
     def to_query(self) -> dict[str, str]:
-        """Write the options that differ from the defaults as query parameters."""
-        values = self.model_dump(mode="json", exclude_defaults=True)
+        """Write the options that were given as query parameters: a given default may not be that of the bundle."""
+        values = self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
         return {k: ",".join(v) if isinstance(v, list) else str(v) for k, v in values.items()}
 
 
