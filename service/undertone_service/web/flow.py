@@ -54,11 +54,13 @@ class Outbox:
     """Messages on their way to a client that may read slowly.
 
     Above ``most`` waiting messages, every other waiting result is dropped, and only results: events, utterances,
-    warnings and answers always get through. The count of dropped ones is handed out by ``take_thinned``.
+    warnings and answers always get through. ``dropped`` is told at once how many went; ``take_thinned`` hands out the
+    count for the client.
     """
 
-    def __init__(self, most: int = 200) -> None:
+    def __init__(self, most: int = 200, dropped: Callable[[int], None] = lambda count: None) -> None:
         self._most = most
+        self._dropped = dropped
         self._waiting: deque[Outgoing] = deque()
         self._changed = asyncio.Event()
         self._ended = False
@@ -105,7 +107,9 @@ class Outbox:
             if isinstance(outgoing.message, Result):
                 results += 1
                 if results % 2:
-                    self._thinned += 1
                     continue
             kept.append(outgoing)
+        count = len(self._waiting) - len(kept)
         self._waiting = kept
+        self._thinned += count
+        self._dropped(count)

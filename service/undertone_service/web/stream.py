@@ -135,7 +135,7 @@ class Connection:
 
     def __init__(self, socket: WebSocket, service: Service, tenant: str, session: Session) -> None:
         self.session = session
-        self.outbox = Outbox()
+        self.outbox = Outbox(dropped=service.metrics.thinned.inc)
         self._socket = socket
         self._service = service
         self._tenant = tenant
@@ -272,7 +272,6 @@ class Connection:
             self._moved.set()
             thinned = self.outbox.take_thinned()
             if thinned:
-                self._service.metrics.thinned.inc(thinned)
                 problem = f"{thinned} result(s) were dropped because they were not read in time."
                 remedy = "Read faster, ask for a longer hop, or for fewer tasks."
                 await self._send_now(self.session.warn("thinned", problem, remedy, count=thinned))
