@@ -42,6 +42,14 @@ class Pace:
             )
 
 
+_TEXT_SECONDS = 0.01
+
+
+def waiting_seconds(content: bytes | str, bytes_per_second: int) -> float:
+    """Return what a message counts as while it waits, in seconds of audio; text does too, or a flood would pile up."""
+    return len(content) / bytes_per_second + (_TEXT_SECONDS if isinstance(content, str) else 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A message to send; ``arrival`` is when the audio that it rests on came in (monotonic seconds)."""

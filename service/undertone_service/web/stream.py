@@ -27,7 +27,7 @@ from undertone_service.settings import Settings
 from undertone_service.store.store import VoiceStore
 from undertone_service.store.voices import Gallery, Voiceprint
 from undertone_service.web.auth import SUBPROTOCOL
-from undertone_service.web.flow import Outbox, Pace
+from undertone_service.web.flow import Outbox, Pace, waiting_seconds
 from undertone_service.web.refusals import (
     deny,
     draining,
@@ -42,9 +42,6 @@ from undertone_service.web.service import Service, service_of
 
 log = logging.getLogger(__name__)
 router = APIRouter()
-
-# What a text message counts as in the audio that waits, besides its length: a flood of them is held back too.
-_TEXT_SECONDS = 0.01
 
 
 @router.websocket("/v1/stream")
@@ -174,13 +171,11 @@ class Connection:
                 self._moved.clear()
                 await self._moved.wait()
             content = await self._receive()
-            seconds = (
-                0.0 if isinstance(content, _End) else len(content) / self.session.options.bytes_per_second
-            )
+            seconds = 0.0
+            if not isinstance(content, _End):
+                seconds = waiting_seconds(content, self.session.options.bytes_per_second)
             if isinstance(content, bytes):
                 self._pace.take(seconds)
-            else:
-                seconds += _TEXT_SECONDS
             self._unprocessed += seconds
             self._inbox.put_nowait(_Incoming(content, time.monotonic(), seconds))
             if isinstance(content, _End):
