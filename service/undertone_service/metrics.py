@@ -11,14 +11,15 @@ from prometheus_client import (
     generate_latest,
 )
 
+from undertone_service.settings import Settings
 from undertone_service.workload import Batch
 
 
 class Metrics:
     """The service's counters. Label values are codes, never ids of people or sessions.
 
-    What others keep is asked for when it is read: live ``streams`` of ``max_streams``, ``load``, ``delay`` and whether
-    the service is ``ready``.
+    What others keep is asked for when it is read: live ``streams``, ``load``, ``delay`` and whether the service is
+    ``ready``; beside them stand the limits of ``settings``.
     """
 
     def __init__(
@@ -28,14 +29,20 @@ class Metrics:
         load: Callable[[], float],
         delay: Callable[[], float],
         ready: Callable[[], bool],
-        max_streams: int,
+        settings: Settings,
     ) -> None:
         self._registry = CollectorRegistry()
         self._gauge("streams", "Live streams (channels).", streams)
-        self._gauge("max_streams", "Live streams that are allowed.", lambda: max_streams)
         self._gauge("load", "Share of its time that the busier of engine and event loop needs.", load)
         self._gauge("step_delay_seconds", "Mean time of a step from being ready to being back.", delay)
         self._gauge("ready", "1 while new streams are taken.", ready)
+        self._gauge("max_streams", "Live streams that are allowed.", lambda: settings.max_streams)
+        self._gauge("max_load", "Load above which streams are refused.", lambda: settings.max_load)
+        self._gauge(
+            "max_step_delay_seconds",
+            "Delay above which streams are refused.",
+            lambda: settings.max_step_delay,
+        )
         self.steps = self._counter(
             "steps", "Steps of 100 ms of speech, and questions to the heads, that ran."
         )

@@ -46,7 +46,7 @@ class Service:
             load=lambda: self.workload.load,
             delay=lambda: self.workload.delay,
             ready=lambda: self.admission.refusal() is None,
-            max_streams=self.settings.max_streams,
+            settings=self.settings,
         )
 
     def ran(self, batch: Batch) -> None:
