@@ -104,7 +104,7 @@ def test_every_step_of_the_cpu_target_runs_and_the_service_answers(tmp_path: Pat
             assert healthy == 0, service.stderr and service.stderr.read()
             assert (folder / "data" / "undertone.db").exists()
             service.send_signal(signal.SIGTERM)
-            assert service.wait(20) == 0
+            assert service.wait(60) == 0
         finally:
             service.kill()
     assert subprocess.run(command(steps["HEALTHCHECK"]), env=environment, capture_output=True).returncode != 0

@@ -78,7 +78,7 @@ def test_a_backup_is_made_while_the_service_runs_and_brings_voices_back(
         assert httpx.delete(f"{server.url}/v1/speakers/ann").status_code == 204
         assert names(server.url) == {"ben ready"}
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
     run("Restore", data, backup)
     with served(bundle_folder, data) as server:
         assert names(server.url) == {"ann ready"}

@@ -60,7 +60,7 @@ async def test_a_call_goes_on_until_the_deadline_and_gets_its_last_results(
             await socket.send(wire(voice(2.3)))  # the call goes on, and is still heard
             messages, code = await rest(socket)
             assert 2.0 < time.monotonic() - since < 10.0
-        assert await ended(server, 15) == 0
+        assert await ended(server, 30) == 0
     assert [m["end"] for m in messages if m["type"] == "result"][-1] == 3.0
     assert [m["type"] for m in messages[-4:]] == ["speech.ended", "utterance", "session.ended", "error"]
     assert messages[-3]["end"] == pytest.approx(3.3, abs=0.11)
@@ -84,7 +84,7 @@ async def test_the_server_ends_with_its_last_call(bundle_folder: Path, tmp_path:
             await control(socket, "close")
             messages, code = await rest(socket)
         assert (messages[-1]["reason"], code) == ("closed by the client", 1000)
-        assert await ended(server, 15) == 0
+        assert await ended(server, 30) == 0
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)])
@@ -100,10 +100,11 @@ async def test_asked_twice_the_server_ends_at_once(
             server.process.send_signal(signals[1])
             _, code = await rest(socket)
         assert code in (1006, 1012)
-        assert await ended(server, 5) == 1
+        assert await ended(server, 30) == 1
+    assert not any("Traceback" in line for line in server.log), server.log
 
 
 async def test_a_server_without_calls_ends_at_once(bundle_folder: Path, tmp_path: Path) -> None:
     with served(bundle_folder, tmp_path, drain_seconds=600) as server:
         server.process.send_signal(signal.SIGTERM)
-        assert await ended(server, 10) == 0
+        assert await ended(server, 30) == 0

@@ -104,8 +104,10 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close what is left; requests over REST may take until the deadline."""
         left = max(0.0, self._deadline - time.monotonic()) + STOP_SECONDS
-        self.config.timeout_graceful_shutdown = 0 if self.force_exit else round(left)
+        self.config.timeout_graceful_shutdown = 1 if self.force_exit else round(left)
         await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()  # which uvicorn leaves out: the store closes in order all the same
 
 
 async def drain(service: Service) -> None:
