@@ -9,6 +9,7 @@ import asyncio
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from undertone_service.bundle.bundle import Bundle, Outputs
 from undertone_service.bundle.streaming import StreamingBundle
 from undertone_service.bundle.window import WindowBundle
 from undertone_service.dsp.speech import ActiveStep
+from undertone_service.workload import Batch
 
 _SWITCH_SECONDS = 0.0005
 
@@ -49,35 +51,71 @@ class Runner(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class _Step:
+class _Asked:
+    """What waits for a worker; ``live``: somebody waits for the answer, so its delay counts."""
+
+    live: bool
+    done: "asyncio.Future[Any]" = field(init=False)
+    since: float = field(init=False)
+
+
+@dataclass(slots=True, eq=False)
+class _Step(_Asked):
     lane: Lane
     step: ActiveStep
-    done: "asyncio.Future[NDArray[np.float32]]"
 
 
 @dataclass(slots=True, eq=False)
-class _Window:
+class _Window(_Asked):
     bundle: WindowBundle
     samples: NDArray[np.float32]
-    done: "asyncio.Future[NDArray[np.float32]]"
 
 
 @dataclass(slots=True, eq=False)
-class _Question:
+class _Question(_Asked):
     bundle: Bundle
     sums: NDArray[np.float64]
-    done: "asyncio.Future[list[Outputs]]"
 
 
 _Item = _Step | _Window | _Question
 _Result = tuple["asyncio.Future[Any]", object]
 
 
-class Engine:
-    """Runs steps and questions of all streams in batches, on ``workers`` threads."""
+class _Asking:
+    """A ``Runner`` that asks an engine; ``live``: whether somebody waits for the answers while they speak."""
+
+    live: bool
+
+    async def encode(self, lane: Lane, step: ActiveStep) -> NDArray[np.float32]:
+        """Encode the next active step of a lane: f32[D]."""
+        statistics: NDArray[np.float32] = await self.ask(_Step(self.live, lane, step))
+        return statistics
+
+    async def listen(self, bundle: WindowBundle, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Answer for one window f32[N] of a window bundle: f32[A]."""
+        answers: NDArray[np.float32] = await self.ask(_Window(self.live, bundle, samples))
+        return answers
+
+    async def answer(self, bundle: Bundle, sums: NDArray[np.float64]) -> list[Outputs]:
+        """Answer for each row of sums f64[B, D]."""
+        outputs: list[Outputs] = await self.ask(_Question(self.live, bundle, sums))
+        return outputs
+
+    async def ask(self, item: _Item) -> Any:
+        """Have a worker run an item; return its result."""
+        raise NotImplementedError
+
+
+class Engine(_Asking):
+    """Runs steps and questions of all streams in batches, on ``workers`` threads.
+
+    ``observe`` is told of every batch, on the event loop.
+    """
+
+    live = True
 
     def __init__(
-        self, *, workers: int = 1, max_batch: int = 64, observe: Callable[[int], None] = lambda size: None
+        self, *, workers: int = 1, max_batch: int = 64, observe: Callable[[Batch], None] = lambda batch: None
     ) -> None:
         self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._max_batch = max_batch
@@ -107,23 +145,12 @@ class Engine:
         """Steps, windows and questions that wait for a worker."""
         return self._waiting.qsize()
 
-    async def encode(self, lane: Lane, step: ActiveStep) -> NDArray[np.float32]:
-        """Encode the next active step of a lane: f32[D]."""
-        done: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Step(lane, step, done))
-        return await done
-
-    async def listen(self, bundle: WindowBundle, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Answer for one window f32[N] of a window bundle: f32[A]."""
-        done: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Window(bundle, samples, done))
-        return await done
-
-    async def answer(self, bundle: Bundle, sums: NDArray[np.float64]) -> list[Outputs]:
-        """Answer for each row of sums f64[B, D]."""
-        done: asyncio.Future[list[Outputs]] = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Question(bundle, sums, done))
-        return await done
+    async def ask(self, item: _Item) -> Any:
+        """Have a worker run an item; return its result."""
+        item.done = asyncio.get_running_loop().create_future()
+        item.since = time.monotonic()
+        self._waiting.put(item)
+        return await item.done
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None:
@@ -137,10 +164,10 @@ class Engine:
                     self._waiting.put(None)
                     break
                 batch.append(more)
-            self._observe(len(batch))
             self._deliver(batch)
 
     def _deliver(self, batch: list[_Item]) -> None:
+        begin = time.monotonic()
         results: list[_Result] = []
         for bundle in {id(b): b for b in map(_bundle, batch)}.values():
             items = [item for item in batch if _bundle(item) is bundle]
@@ -148,9 +175,34 @@ class Engine:
                 results += _run(bundle, items)
             except Exception as error:  # one bundle's fault must not end the worker
                 results += [(item.done, error) for item in items]
+        seconds = time.monotonic() - begin
         assert self._loop is not None
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_resolve, results)
+            self._loop.call_soon_threadsafe(self._resolve, batch, seconds, results)
+
+    def _resolve(self, batch: list[_Item], seconds: float, results: list[_Result]) -> None:
+        now = time.monotonic()
+        self._observe(Batch(len(batch), seconds, [now - item.since for item in batch if item.live]))
+        for future, result in results:
+            if future.done():
+                continue  # its stream has gone
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+
+class Background(_Asking):
+    """The same engine for work that nobody waits for live: it does not count as load."""
+
+    live = False
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def ask(self, item: _Item) -> Any:
+        """Have a worker run an item; return its result."""
+        return await self._engine.ask(item)
 
 
 class DirectRunner:
@@ -207,13 +259,3 @@ def _run(bundle: Bundle, items: Sequence[_Item]) -> list[_Result]:
         outputs = iter(bundle.answer(np.concatenate([item.sums for item in questions])))
         results += [(item.done, [next(outputs) for _ in item.sums]) for item in questions]
     return results
-
-
-def _resolve(results: list[_Result]) -> None:
-    for future, result in results:
-        if future.done():
-            continue  # its stream has gone
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)

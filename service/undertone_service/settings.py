@@ -113,6 +113,24 @@ class Settings(BaseSettings):
         description="audio that a stream may be ahead of max_rate before it is closed, seconds",
     )
     max_streams: int = Field(default=100, ge=1, description="live streams (channels) at once")
+    max_load: float = Field(
+        default=0.85,
+        gt=0,
+        description="measured load, 1 being all that engine or event loop can do, above which new streams are refused",
+    )
+    max_step_delay: float = Field(
+        default=0.06,
+        gt=0,
+        description="measured time of a step of 0.1 s from ready to done, above which new streams are refused, seconds",
+    )
+    send_timeout: float = Field(
+        default=30.0, gt=0, description="time in which a client must take a message, seconds"
+    )
+    drain_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="time that live sessions have to end after SIGTERM, before the server ends them, seconds",
+    )
     max_unprocessed: float = Field(
         default=10.0,
         gt=0,

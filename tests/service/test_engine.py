@@ -52,7 +52,7 @@ async def test_a_stream_alone_equals_the_same_stream_in_a_batch_of_32(bundle: St
     steps = active_steps(conversation())[:40]
     alone = await encoded(DirectRunner(), bundle, steps)
     sizes: list[int] = []
-    async with running(max_batch=32, observe=sizes.append) as engine:
+    async with running(max_batch=32, observe=lambda batch: sizes.append(batch.size)) as engine:
         together = await asyncio.gather(
             encoded(engine, bundle, steps), *(encoded(engine, bundle, all_steps(other)) for other in others())
         )
@@ -159,7 +159,7 @@ async def test_what_waits_is_finished_at_the_stop(bundle: StreamingBundle) -> No
 
 async def test_silence_costs_nothing(bundle: StreamingBundle) -> None:
     sizes: list[int] = []
-    async with running(observe=sizes.append) as engine:
+    async with running(observe=lambda batch: sizes.append(batch.size)) as engine:
         session, _ = await started(bundle, {}, runner=engine)
         await heard(session, [wire(silence(10.0))])
     assert sizes == []

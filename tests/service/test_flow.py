@@ -6,7 +6,7 @@ import pytest
 
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.messages import Result, ServerMessageBase, SpeechStarted
-from undertone_service.web.flow import Outbox, Pace
+from undertone_service.web.flow import Outbox, Pace, waiting_seconds
 
 
 class Clock:
@@ -53,6 +53,12 @@ def test_a_pause_earns_no_credit() -> None:
     pace.take(1.5)
     with pytest.raises(UndertoneError):
         pace.take(1.0)
+
+
+def test_text_waits_as_its_length_would_and_a_little_more() -> None:
+    assert waiting_seconds(bytes(16000), 8000) == 2.0
+    assert waiting_seconds("x" * 16000, 8000) == pytest.approx(2.01)
+    assert waiting_seconds("", 8000) > 0
 
 
 def result(number: int) -> Result:

@@ -6,7 +6,7 @@ import pytest
 
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.rest import SessionInfo
-from undertone_service.web.registry import HISTORY, KEEP_ENDED, MAX_ENDED, SessionRegistry
+from undertone_service.web.registry import HISTORY, HISTORY_BYTES, KEEP_ENDED, MAX_ENDED, SessionRegistry
 from undertone_service.web.sessions import server_sent_events
 
 
@@ -114,3 +114,14 @@ async def test_events_are_written_with_their_number_and_quiet_is_filled() -> Non
     assert text == 'id: 0\ndata: {"type":"result"}\n\n'
     registry.close("s")
     assert [rest async for rest in events if not rest.startswith(":")] == []
+
+
+async def test_long_messages_take_no_more_memory_than_short_ones() -> None:
+    registry = SessionRegistry()
+    registry.open("t", "s", info())
+    for number in range(100):
+        registry.publish("s", f"{number:05}" + "x" * (HISTORY_BYTES // 10))
+    registry.close("s")
+    kept = await collected(registry)
+    assert [number for number, _ in kept] == list(range(91, 100))
+    assert sum(len(message) for _, message in kept) <= HISTORY_BYTES

@@ -22,6 +22,7 @@ from undertone_service.commands.serve import listen
 from undertone_service.protocol.rest import SessionInfo
 from undertone_service.settings import Settings
 from undertone_service.web.app import create_app
+from undertone_service.workload import Batch
 
 SPEECH = tone(300.0, 2.0)
 
@@ -129,10 +130,11 @@ async def test_health_readiness_and_metrics(app: FastAPI, client: httpx.AsyncCli
     assert (await client.get("/healthz")).json()["status"] == "ok"
     assert (await client.get("/readyz")).status_code == 200
     await client.get("/v1/speakers/nobody")
-    app.state.service.metrics.ran(3)
+    app.state.service.metrics.ran(Batch(3, 0.25, ()))
     counted = (await client.get("/metrics")).text
     assert 'undertone_refusals_total{code="unknown_speaker"} 1.0' in counted
     assert "undertone_steps_total 3.0" in counted
+    assert "undertone_engine_busy_seconds_total 0.25" in counted
     app.state.service.draining.set()
     ready = await client.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (503, "draining")
@@ -234,6 +236,7 @@ from tests.service.rest_fixtures import running_with
 from undertone_service.commands.serve import listen
 from undertone_service.settings import Settings
 from undertone_service.web.app import create_app
+from undertone_service.workload import Batch
 
 listener = listen("127.0.0.1", 0)
 print(listener.getsockname()[1], flush=True)

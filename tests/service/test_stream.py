@@ -12,7 +12,6 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-import uvicorn
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
@@ -21,11 +20,9 @@ from tests.conftest import run_server
 from tests.service.session_fixtures import assert_same, wire
 from tests.service.sockets import Message, address, control, opened, receive, rest, until
 from tests.voices import conversation, silence, voice
-from undertone_service.commands.serve import DrainingServer
 from undertone_service.protocol.messages import SERVER_MESSAGE
 from undertone_service.protocol.options import Encoding
 from undertone_service.settings import Settings
-from undertone_service.web.app import create_app
 
 CONSENT = {"given": True, "by": "a test, on paper"}
 
@@ -60,8 +57,12 @@ def tight_url(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         return listener
 
     settings = Settings(
-        bundle_dirs=(bundle_folder,), default_bundle="tiny", data_dir=tmp_path_factory.mktemp("tight"), max_rate=1000.0
-    )  # fmt: skip
+        bundle_dirs=(bundle_folder,),
+        default_bundle="tiny",
+        data_dir=tmp_path_factory.mktemp("tight"),
+        max_rate=1000.0,
+        send_timeout=5.0,
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.conftest.socket.create_server", tight)
         server = run_server(settings)
@@ -284,7 +285,7 @@ async def test_too_many_streams_are_turned_away_before_the_upgrade(strict_url: s
                 pass
         response = turned_away.value.response
         assert response.status_code == 503
-        assert response.headers["Retry-After"] == "5"
+        assert 5 <= int(response.headers["Retry-After"]) <= 15
         assert b'"overloaded"' in response.body
         await control(socket, "close")
         await rest(socket)
@@ -292,7 +293,8 @@ async def test_too_many_streams_are_turned_away_before_the_upgrade(strict_url: s
     async with opened(strict_url) as socket:
         assert (await receive(socket))["type"] == "session.started"
         error, code = await refused(strict_url, channels=2)
-        assert (error["code"], error["retry_after"], code) == ("overloaded", 5.0, 4013)
+        assert (error["code"], code) == ("overloaded", 4013)
+        assert 5 <= error["retry_after"] <= 15
 
 
 async def test_many_at_once_do_not_pass_the_limit(strict_url: str) -> None:
@@ -397,8 +399,7 @@ async def test_a_client_that_does_not_read_gets_fewer_results_and_disturbs_nobod
     assert messages[-1]["type"] == "session.ended"
 
 
-async def test_a_client_that_never_reads_is_let_go(tight_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("undertone_service.web.stream.SEND_TIMEOUT", 0.3)
+async def test_a_client_that_never_reads_is_let_go(tight_url: str) -> None:
     async with unread(tight_url, close_timeout=0.5) as socket:
         started = await receive(socket)
         for _ in range(6):
@@ -474,21 +475,3 @@ async def test_verification_of_an_enrolled_voice_until_it_is_deleted(server_url:
     assert later[-1]["warnings"]["speaker_withdrawn"] == 1
     error, code = await refused(server_url, verify="ann-live")
     assert (error["code"], code) == ("unknown_speaker", 4004)
-
-
-async def test_a_server_about_to_stop_ends_its_sessions(server_settings: Settings, tmp_path: Path) -> None:
-    settings = server_settings.model_copy(update={"data_dir": tmp_path})
-    app = create_app(settings)
-    server = DrainingServer(uvicorn.Config(app, port=0, log_level="warning", ws="websockets-sansio"))
-    serving = asyncio.create_task(server.serve())
-    await until_true(lambda: asyncio.sleep(0, server.started))
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with opened(f"http://127.0.0.1:{port}") as socket:
-        await socket.send(wire(voice(1.0)))
-        before = await until(socket, "result")
-        server.should_exit = True
-        messages, code = await rest(socket)
-    await asyncio.wait_for(serving, 10)
-    assert before[0]["type"] == "session.started"
-    assert [m["type"] for m in messages[-3:]] == ["utterance", "session.ended", "error"]
-    assert (messages[-2]["reason"], messages[-1]["code"], code) == ("draining", "draining", 1012)

@@ -106,6 +106,8 @@ def open_graph(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    if "CUDAExecutionProvider" in providers:
+        onnxruntime.preload_dlls()  # CUDA and cuDNN of the extra `gpu`, which lie outside the linker's paths
     # The fused operator is several times slower on the CPU than the addition and the norm that it stands for.
     disabled = ["SkipLayerNormFusion"]
     try:

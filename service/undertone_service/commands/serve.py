@@ -5,10 +5,13 @@ import asyncio
 import contextlib
 import errno
 import functools
+import signal
 import socket
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from pydantic import ValidationError
@@ -21,8 +24,11 @@ from undertone_service.settings import Settings
 from undertone_service.web.app import create_app
 from undertone_service.web.service import Service, open_bundles, run_service
 
-DRAIN_SECONDS = 5.0
 STOP_SECONDS = 10
+"""What the last results, and the last answers over REST, may take after the deadline of draining."""
+SEND_BUFFER, RECEIVE_BUFFER = 32 * 1024, 128 * 1024
+"""The kernel's for each connection, in bytes, of which it makes twice as much; its own choice goes up to several MiB,
+which a client that does not read would fill before anybody noticed."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,13 +44,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until stopped; return the exit status."""
+    """Serve until stopped; return the exit status: 1 where calls were cut off by a second signal."""
     try:
         settings = _settings(arguments)
         refuse_two_runtimes()
         bundles = open_bundles(settings)
         print_notice(bundles.default.manifest)
         listener = listen(settings.host, settings.port)
+        bound_connections(listener, settings.send_timeout)
     except (StartError, UndertoneError) as refusal:
         print(f"undertone serve: {refusal}", file=sys.stderr)
         return 2
@@ -54,15 +61,17 @@ def run(arguments: argparse.Namespace) -> int:
         app,
         log_config=None,
         ws_max_size=settings.max_message_bytes,
-        timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
     )
-    host, port = listener.getsockname()[:2]
-    print(f"Listening on http://{f'[{host}]' if ':' in host else host}:{port}", file=sys.stderr, flush=True)
     server = DrainingServer(config)
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after an orderly stop
+    host, port = listener.getsockname()[:2]
+    # As Ctrl+C. After an orderly stop uvicorn raises the signal once more, for whoever handled it before.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        address = f"[{host}]" if ":" in host else host
+        print(f"Listening on http://{address}:{port}", file=sys.stderr, flush=True)
         server.run(sockets=[listener])
-    return 0 if server.started else 1
+    return 1 if server.force_exit else 0
 
 
 class StartError(Exception):
@@ -70,21 +79,42 @@ class StartError(Exception):
 
 
 class DrainingServer(uvicorn.Server):
-    """Lets sessions end in an orderly way before uvicorn closes their sockets."""
+    """Asked to stop, it serves on until the live sessions have ended; asked again, it stops at once."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._draining: asyncio.Task[None] | None = None
+        self._deadline = 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note a signal: the first asks for an orderly stop."""
+        self.force_exit = self.should_exit
+        super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Begin to drain when asked to stop; return whether to stop now."""
+        if not await super().on_tick(counter):
+            return False
+        if self._draining is None:
+            service: Service = self.config.app.state.service  # type: ignore[union-attr]
+            self._deadline = time.monotonic() + service.settings.drain_seconds
+            self._draining = asyncio.create_task(drain(service))
+        return self.force_exit or self._draining.done()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell the sessions, wait a little for them to end, then stop."""
-        service: Service | None = getattr(self.config.app.state, "service", None)  # type: ignore[union-attr]
-        if service is not None and not self.force_exit:
-            await drain(service)
+        """Close what is left; requests over REST may take until the deadline."""
+        left = max(0.0, self._deadline - time.monotonic()) + STOP_SECONDS
+        self.config.timeout_graceful_shutdown = 1 if self.force_exit else round(left)
         await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()  # which uvicorn leaves out: the store closes in order all the same
 
 
 async def drain(service: Service) -> None:
-    """Take no new sessions, and give live ones ``DRAIN_SECONDS`` to end."""
+    """Take no new sessions, and give live ones ``drain_seconds`` to end; each then ends itself."""
     service.draining.set()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
+        async with asyncio.timeout(service.settings.drain_seconds + STOP_SECONDS):
             await service.sessions.all_ended()
     service.sessions.stop()
 
@@ -150,3 +180,15 @@ def listen(host: str, port: int) -> socket.socket:
                 f"port {port} of {host} is taken. Stop the other program, or choose one with --port."
             ) from None
         raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}.") from None
+
+
+def bound_connections(listener: socket.socket, send_timeout: float) -> None:
+    """Bound what a connection can hold of this machine: what is accepted inherits it.
+
+    A peer that takes nothing for ``send_timeout`` seconds is let go by the kernel, where it can: closing a socket
+    would wait for the peer to take what is still to be sent.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * send_timeout))

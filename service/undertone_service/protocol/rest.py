@@ -130,7 +130,8 @@ class SessionInfo(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the server lives, and whether it takes new sessions."""
+    """Whether the server lives, and whether it takes new streams; ``reason`` says why not."""
 
-    status: Literal["ok", "draining"]
+    status: Literal["ok", "draining", "overloaded"]
     version: str
+    reason: str | None = None

@@ -42,6 +42,14 @@ class Pace:
             )
 
 
+_TEXT_SECONDS = 0.01
+
+
+def waiting_seconds(content: bytes | str, bytes_per_second: int) -> float:
+    """Return what a message counts as while it waits, in seconds of audio; text does too, or a flood would pile up."""
+    return len(content) / bytes_per_second + (_TEXT_SECONDS if isinstance(content, str) else 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A message to send; ``arrival`` is when the audio that it rests on came in (monotonic seconds)."""
@@ -54,11 +62,13 @@ class Outbox:
     """Messages on their way to a client that may read slowly.
 
     Above ``most`` waiting messages, every other waiting result is dropped, and only results: events, utterances,
-    warnings and answers always get through. The count of dropped ones is handed out by ``take_thinned``.
+    warnings and answers always get through. ``dropped`` is told at once how many went; ``take_thinned`` hands out the
+    count for the client.
     """
 
-    def __init__(self, most: int = 200) -> None:
+    def __init__(self, most: int = 200, dropped: Callable[[int], None] = lambda count: None) -> None:
         self._most = most
+        self._dropped = dropped
         self._waiting: deque[Outgoing] = deque()
         self._changed = asyncio.Event()
         self._ended = False
@@ -105,7 +115,9 @@ class Outbox:
             if isinstance(outgoing.message, Result):
                 results += 1
                 if results % 2:
-                    self._thinned += 1
                     continue
             kept.append(outgoing)
+        count = len(self._waiting) - len(kept)
         self._waiting = kept
+        self._thinned += count
+        self._dropped(count)

@@ -9,10 +9,8 @@ from undertone_service.protocol.messages import Error
 from undertone_service.protocol.rest import Problem
 from undertone_service.settings import Settings
 
-SEND_TIMEOUT = 30.0
-"""Seconds in which a message must get out."""
-BUSY_RETRY = 5.0
-"""Seconds after which a refused client may try again."""
+_RECONNECT = 5.0
+"""Seconds after which a client may try again where a server stops; another one may answer at once."""
 
 
 async def deny(socket: WebSocket, error: UndertoneError) -> None:
@@ -43,7 +41,7 @@ def error_message(error: UndertoneError) -> Error:
 def draining() -> UndertoneError:
     """The server is about to stop."""
     problem = "This server is about to stop."
-    return UndertoneError(ErrorCode.DRAINING, problem, "Connect again.", retry_after=BUSY_RETRY)
+    return UndertoneError(ErrorCode.DRAINING, problem, "Connect again.", retry_after=_RECONNECT)
 
 
 def idle(settings: Settings) -> UndertoneError:
@@ -66,7 +64,7 @@ def too_large(settings: Settings) -> UndertoneError:
     return UndertoneError(ErrorCode.TOO_LARGE, problem, "Send audio in messages of 20 to 100 ms.")
 
 
-def slow_reader() -> UndertoneError:
+def slow_reader(settings: Settings) -> UndertoneError:
     """The client does not read."""
-    problem = f"Nothing could be sent for {SEND_TIMEOUT:g} s."
+    problem = f"Nothing could be sent for {settings.send_timeout:g} s."
     return UndertoneError(ErrorCode.SLOW_READER, problem, "Read what the server sends.")

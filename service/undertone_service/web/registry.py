@@ -10,6 +10,7 @@ from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.rest import SessionInfo
 
 HISTORY = 1000
+HISTORY_BYTES = 128 * 1024
 KEEP_ENDED = 600.0
 MAX_ENDED = 200
 
@@ -21,8 +22,17 @@ class _Session:
     opened: float
     ended: float | None = None
     count: int = 0
-    history: deque[str] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    history: deque[str] = field(default_factory=deque)
+    size: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def keep(self, message: str) -> None:
+        """Add to the history; what is too much for it goes, oldest first."""
+        self.history.append(message)
+        self.count += 1
+        self.size += len(message)
+        while len(self.history) > HISTORY or self.size > HISTORY_BYTES:
+            self.size -= len(self.history.popleft())
 
     def wake(self) -> None:
         self.changed.set()
@@ -32,8 +42,8 @@ class _Session:
 class SessionRegistry:
     """The sessions of this process; each is found by its own tenant only.
 
-    Of each the last 1000 messages are kept. Ended sessions stay for ten minutes, the last 200 of them.
-    ``clock`` gives seconds.
+    Of each the last 1000 messages are kept, 128 KiB of them at most. Ended sessions stay for ten minutes, the last
+    200 of them. ``clock`` gives seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,8 +60,7 @@ class SessionRegistry:
     def publish(self, session_id: str, message: str) -> None:
         """Keep a message (JSON) and hand it to whoever watches the session."""
         session = self._sessions[session_id]
-        session.history.append(message)
-        session.count += 1
+        session.keep(message)
         session.wake()
 
     def close(self, session_id: str) -> None:

@@ -11,13 +11,15 @@ from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from undertone_service.bundle.library import BundleLibrary
-from undertone_service.engine import Engine
+from undertone_service.engine import Background, Engine
 from undertone_service.metrics import Metrics
 from undertone_service.offline import OfflineAnalyzer
 from undertone_service.settings import Settings
 from undertone_service.store.store import VoiceStore
+from undertone_service.web.admission import Admission
 from undertone_service.web.auth import Access
 from undertone_service.web.registry import SessionRegistry
+from undertone_service.workload import Batch, Workload
 
 
 @dataclass
@@ -32,36 +34,51 @@ class Service:
     access: Access
     uploads: asyncio.Semaphore
     sessions: SessionRegistry = field(default_factory=SessionRegistry)
-    metrics: Metrics = field(default_factory=Metrics)
+    workload: Workload = field(default_factory=Workload)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
-    streams: int = 0
-    """Live streams (channels), counted against ``max_streams``."""
+    admission: Admission = field(init=False)
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.admission = Admission(self.settings, self.workload, self.draining)
+        self.metrics = Metrics(
+            streams=lambda: self.admission.streams,
+            load=lambda: self.workload.load,
+            delay=lambda: self.workload.delay,
+            ready=lambda: self.admission.refusal() is None,
+            settings=self.settings,
+        )
+
+    def ran(self, batch: Batch) -> None:
+        """Count one run of the network."""
+        self.workload.ran(batch)
+        self.metrics.ran(batch)
 
 
 @asynccontextmanager
 async def run_service(settings: Settings, bundles: BundleLibrary | None = None) -> AsyncIterator[Service]:
     """Load the bundles if they are not yet, open the store, start the engine; end in the reverse order."""
     bundles = bundles or open_bundles(settings)
-    metrics = Metrics()
-    engine = Engine(observe=metrics.ran)
+    engine = Engine(observe=lambda batch: service.ran(batch))
     store = await VoiceStore.open(settings.database)
+    service = Service(
+        settings=settings,
+        store=store,
+        bundles=bundles,
+        engine=engine,
+        analyzer=OfflineAnalyzer(Background(engine), bundles),
+        access=Access(settings.api_keys, settings.allowed_origins),
+        uploads=asyncio.Semaphore(settings.max_uploads),
+    )
     try:
         await engine.start()
+        measuring = asyncio.create_task(service.workload.watch())
         try:
-            service = Service(
-                settings=settings,
-                store=store,
-                bundles=bundles,
-                engine=engine,
-                analyzer=OfflineAnalyzer(engine, bundles),
-                access=Access(settings.api_keys, settings.allowed_origins),
-                uploads=asyncio.Semaphore(settings.max_uploads),
-                metrics=metrics,
-            )
             yield service
             service.draining.set()
             service.sessions.stop()
         finally:
+            measuring.cancel()
             await engine.stop()
     finally:
         await store.close()

@@ -34,7 +34,7 @@ async def session_events(
     tenant: Tenant,
     last_event_id: Annotated[int, Header(ge=-1, description="number of the last event received")] = -1,
 ) -> StreamingResponse:
-    """Follow a session: its messages as on the socket, the last 1000 first, until it ends."""
+    """Follow a session: its messages as on the socket, the last 1000 or 128 KiB first, until it ends."""
     messages = service.sessions.watch(tenant, session, last_event_id)
     return StreamingResponse(
         server_sent_events(messages), media_type="text/event-stream", headers={"Cache-Control": "no-store"}

@@ -2,7 +2,8 @@
 
 Three tasks a socket: the reader takes messages in, and stops reading while ten seconds of audio wait; the worker
 runs the session; the writer numbers and sends. So a slow client, a hasty one and a busy engine each meet their own
-limit, and none of them another stream. (A fourth waits for the server's stop, which ends the session in order.)
+limit, and none of them another stream. (A fourth waits for the server's stop: it tells the client, and ends the
+session in order at the deadline.)
 """
 
 import asyncio
@@ -26,10 +27,8 @@ from undertone_service.settings import Settings
 from undertone_service.store.store import VoiceStore
 from undertone_service.store.voices import Gallery, Voiceprint
 from undertone_service.web.auth import SUBPROTOCOL
-from undertone_service.web.flow import Outbox, Pace
+from undertone_service.web.flow import Outbox, Pace, waiting_seconds
 from undertone_service.web.refusals import (
-    BUSY_RETRY,
-    SEND_TIMEOUT,
     deny,
     draining,
     error_message,
@@ -44,31 +43,30 @@ from undertone_service.web.service import Service, service_of
 log = logging.getLogger(__name__)
 router = APIRouter()
 
-# What a text message counts as in the audio that waits: a flood of them is held back too.
-_TEXT_SECONDS = 0.01
-
 
 @router.websocket("/v1/stream")
 async def stream(socket: WebSocket) -> None:
     """Serve one session of the native protocol."""
     service = service_of(socket)
-    busy = _busy(service)
-    if busy is not None:
-        await deny(socket, busy)
+    try:
+        _check_room(service, 1)
+    except UndertoneError as error:
+        service.metrics.refusals.labels(error.code).inc()
+        await deny(socket, error)
         return
     await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
     try:
         connection = await _open(socket, service)
+        channels = connection.session.options.channels
         # Once more, and for all its channels: many may have come through the same gap.
-        if (busy := _busy(service, connection.session.options.channels)) is not None:
-            raise busy
+        _check_room(service, channels)
     except UndertoneError as error:
         service.metrics.refusals.labels(error.code).inc()
         await refuse(socket, error)
         return
     except WebSocketDisconnect:
         return
-    with log_context(session=connection.session.id):
+    with service.admission.admitted(channels), log_context(session=connection.session.id):
         await connection.serve()
 
 
@@ -134,7 +132,7 @@ class Connection:
 
     def __init__(self, socket: WebSocket, service: Service, tenant: str, session: Session) -> None:
         self.session = session
-        self.outbox = Outbox()
+        self.outbox = Outbox(dropped=service.metrics.thinned.inc)
         self._socket = socket
         self._service = service
         self._tenant = tenant
@@ -151,8 +149,6 @@ class Connection:
     async def serve(self) -> None:
         """Run the session to its end, and close the socket."""
         service, options = self._service, self.session.options
-        service.streams += options.channels
-        service.metrics.streams.inc(options.channels)
         service.sessions.open(self._tenant, self.session.id, self._info())
         unsubscribe = service.store.subscribe(self._voice_changed)
         log.info("session started: %d channel(s) at %d Hz", options.channels, options.sample_rate)
@@ -164,8 +160,6 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            service.streams -= options.channels
-            service.metrics.streams.dec(options.channels)
             service.sessions.close(self.session.id)
             reason = self._failure.code if self._failure else "connection lost" if self._gone else "closed"
             log.info("session ended: %s after %.1f s of audio", reason, self.session.time)
@@ -177,9 +171,10 @@ class Connection:
                 self._moved.clear()
                 await self._moved.wait()
             content = await self._receive()
-            seconds = _TEXT_SECONDS
+            seconds = 0.0
+            if not isinstance(content, _End):
+                seconds = waiting_seconds(content, self.session.options.bytes_per_second)
             if isinstance(content, bytes):
-                seconds = len(content) / self.session.options.bytes_per_second
                 self._pace.take(seconds)
             self._unprocessed += seconds
             self._inbox.put_nowait(_Incoming(content, time.monotonic(), seconds))
@@ -187,8 +182,13 @@ class Connection:
                 return
 
     async def _drain(self) -> None:
-        """End the session, once what has come in is answered, when the server is about to stop."""
+        """Say when the server is about to stop; at the deadline end the session, once what has come in is answered."""
         await self._service.draining.wait()
+        seconds = self._settings.drain_seconds
+        problem = f"This server stops; it ends this session in {seconds:g} s."
+        remedy = "Connect again before: a new session that names this one as `previous`."
+        self.outbox.put(self.session.warn("draining", problem, remedy))
+        await asyncio.sleep(seconds)
         self._inbox.put_nowait(_Incoming(_End("draining", draining()), time.monotonic(), 0.0))
 
     async def _receive(self) -> bytes | str | _End:
@@ -285,12 +285,11 @@ class Connection:
         if self._gone:
             return
         try:
-            async with asyncio.timeout(SEND_TIMEOUT):
+            async with asyncio.timeout(self._settings.send_timeout):
                 await self._socket.send_text(text)
         except TimeoutError:
             self._gone = True
-            self._failure = self._failure or slow_reader()
-            self.outbox.end()
+            self._fail(slow_reader(self._settings))
         except (WebSocketDisconnect, RuntimeError):
             self._gone = True  # the reader hears of it too, and ends the session
 
@@ -299,7 +298,7 @@ class Connection:
         if self._gone and not slow:
             return
         try:
-            async with asyncio.timeout(SEND_TIMEOUT if not slow else 1.0):
+            async with asyncio.timeout(1.0 if slow else self._settings.send_timeout):
                 await self._socket.close(self._failure.close_code if self._failure else 1000)
         except (TimeoutError, RuntimeError, WebSocketDisconnect):
             return  # it went first
@@ -320,14 +319,9 @@ class Connection:
         )
 
 
-def _busy(service: Service, channels: int = 1) -> UndertoneError | None:
-    if service.draining.is_set():
-        return draining()
-    if service.streams + channels > service.settings.max_streams:
-        return UndertoneError(
-            ErrorCode.OVERLOADED,
-            f"All {service.settings.max_streams} streams of this server are in use.",
-            "Connect again later.",
-            retry_after=BUSY_RETRY,
-        )
-    return None
+def _check_room(service: Service, channels: int) -> None:
+    """Refuse where so many more channels cannot be taken."""
+    refusal = service.admission.refusal(channels)
+    if refusal is not None:
+        service.metrics.streams_refused.labels(refusal.reason).inc()
+        raise refusal.error

@@ -16,6 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.options import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+from undertone_service.web.refusals import draining
 from undertone_service.web.service import service_of
 
 FORMATS = {"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3"}
@@ -75,9 +76,12 @@ async def received_upload(request: Request) -> AsyncIterator[Upload]:
     """Read and decode the recording of a request; hold one of the places for recordings meanwhile.
 
     Raises:
-        UndertoneError: ``overloaded``, ``bad_request``, ``bad_audio``, ``unsupported_audio``, ``too_large``.
+        UndertoneError: ``overloaded``, ``draining``, ``bad_request``, ``bad_audio``, ``unsupported_audio``,
+            ``too_large``.
     """
     service = service_of(request)
+    if service.draining.is_set():
+        raise draining()
     if service.uploads.locked():
         raise UndertoneError(
             ErrorCode.OVERLOADED,
