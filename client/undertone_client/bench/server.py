@@ -25,9 +25,7 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 _LISTENING = "Listening on "
 _PROGRAM = "import sys; from undertone_client.command_line import main; sys.exit(main())"
 _WORDS = ["--host", "127.0.0.1", "--port", "0", "--log-level", "warning"]
-_LIMITS = dict.fromkeys(
-    ("UNDERTONE_MAX_STREAMS", "UNDERTONE_MAX_LOAD", "UNDERTONE_MAX_STEP_DELAY"), "100000"
-)
+_LIMITS = dict.fromkeys(("UNDERTONE_MAX_STREAMS", "UNDERTONE_MAX_LOAD", "UNDERTONE_MAX_STEP_DELAY"), "100000")
 """Where the caller's environment does not say otherwise: the bench finds the limit by itself."""
 _OWN = {"UNDERTONE_DATABASE_URL": ""}
 """Whatever it says: the caller's voices are none of the bench's business."""
