@@ -32,8 +32,8 @@ PUBLISHED = 0.3
 def score_by_seconds(bundle: Bundle, trials: Sequence[Trial]) -> dict[str, list[Scored]]:
     """Return the scores of all trials but one-word ones, by what of the probe is heard: ``1 s`` to ``full``."""
     hearing = Hearing()
-    hearing.listen(bundle, excerpts(trials))
     chosen = [trial for trial in trials if in_kind(trial, ALL, HEADLINE)]
+    hearing.listen(bundle, excerpts(chosen), first=())
     scored = {_name(length): score_trials(chosen, hearing, length) for length in reversed(LENGTHS)}
     return {name: some for name, some in scored.items() if len({one.trial.target for one in some}) == 2}
 

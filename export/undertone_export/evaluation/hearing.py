@@ -1,6 +1,6 @@
 """Let a bundle hear recordings: each once, however many clips and trials ask for it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,18 +50,20 @@ class Hearing:
         """Return the net seconds that VAD and gate called speech, whether the encoder agreed or not."""
         return self._detected.get(self._conditions.distinct(excerpt), 0.0)
 
-    def listen(self, bundle: Bundle, excerpts: Iterable[Excerpt]) -> None:
-        """Hear excerpts, each as a recording of its own, with a progress bar."""
+    def listen(
+        self, bundle: Bundle, excerpts: Iterable[Excerpt], first: Sequence[int] = FIRST_SECONDS
+    ) -> None:
+        """Hear excerpts, each as a recording of its own; keep what is known after the ``first`` net seconds, too."""
         wanted = list(dict.fromkeys(map(self._conditions.distinct, excerpts)))
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
         with Progress(*columns, transient=True) as progress:
-            passages = listen(bundle, self._samples(wanted), FIRST_SECONDS)
+            passages = listen(bundle, self._samples(wanted), first)
             tracked = progress.track(passages, total=len(wanted), description="Hearing recordings")
             for excerpt, heard in zip(wanted, tracked, strict=True):
                 if heard:
-                    first = {int(one.length): one.outputs for one in heard if one.length is not None}
+                    early = {int(one.length): one.outputs for one in heard if one.length is not None}
                     whole = heard[-1]
-                    self._heard[excerpt] = Heard(whole.outputs, whole.speech, first, whole.snr_db)
+                    self._heard[excerpt] = Heard(whole.outputs, whole.speech, early, whole.snr_db)
 
     def _samples(self, excerpts: Iterable[Excerpt]) -> Iterator[NDArray[np.float32]]:
         for excerpt in excerpts:
