@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 from undertone_export.evaluation.report import Section
-from undertone_export.evaluation.results import shown
+from undertone_models.commands.places import shown_path
 from undertone_models.data.test_log import TEST_LOG, note_look
 
 
 def typed() -> str:
-    """Return the command as it was typed, with relative paths."""
-    words = [shown(Path(word)) if word.startswith("/") else word for word in sys.argv[1:]]
-    return shlex.join(["undertone", *words])
+    """Return the command as it was typed, its paths from here or from the cache."""
+    words = [shown_path(Path(word)) if word.startswith("/") else shlex.quote(word) for word in sys.argv[1:]]
+    return " ".join(["undertone", *words])
 
 
 def keep(section: Section, digest: str, file: Path | None, *, test: bool) -> None:
