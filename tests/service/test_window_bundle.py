@@ -23,7 +23,13 @@ from undertone_service.engine import DirectRunner, Engine
 from undertone_service.offline import OfflineAnalyzer
 from undertone_service.protocol.errors import ErrorCode, UndertoneError
 from undertone_service.protocol.labels import Role
-from undertone_service.protocol.messages import Result, SessionEnded, SessionStarted, UtteranceResult
+from undertone_service.protocol.messages import (
+    Result,
+    SessionEnded,
+    SessionStarted,
+    SpeakerChanged,
+    UtteranceResult,
+)
 
 SAMPLES = round(SECONDS * 16000)
 
@@ -156,7 +162,11 @@ async def test_streams_share_a_batch_and_nothing_else(window_bundle: WindowBundl
 async def test_a_bundle_without_voiceprints_answers_the_rest_and_refuses_claims(tmp_path: Path) -> None:
     plain = WindowBundle(tiny_window_bundle(tmp_path, tasks=("emotion", "age"), bands=True, voiceprint=0))
     session, _ = await started(plain, {})
-    results = [m for m in await heard(session, [wire(voice(3.0))]) if isinstance(m, Result) and m.emotion]
+    said = await heard(session, [wire(voice(9.0))])
+    assert not [m for m in said if isinstance(m, SpeakerChanged)], (
+        "what has no voiceprint hears no voice change"
+    )
+    results = [m for m in said if isinstance(m, Result) and m.emotion]
     assert results
     assert results[-1].gender is None
     assert results[-1].age is not None

@@ -38,8 +38,9 @@ class VoiceTrack:
         self._past.add(contribution.statistics, contribution.speech)
 
     def earlier(self, window: SpeechSum) -> SpeechSum | None:
-        """Return what the window's voice is to be compared with; None with too little speech of either."""
-        return self._past if min(window.speech, self._past.speech) >= _CHANGE_SPEECH else None
+        """Return what the window's voice is to be compared with; None with too little speech, or no voiceprints."""
+        enough = min(window.speech, self._past.speech) >= _CHANGE_SPEECH
+        return self._past if enough and "voiceprint" in self._manifest.tasks else None
 
     def claimed(self) -> SpeechSum | None:
         """Return what verification and identification look at; None where not asked for, or too little speech."""
