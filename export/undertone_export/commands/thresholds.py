@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """
     import os
 
-    from undertone_export.by_threshold import score_by_seconds, threshold_plots, threshold_rows
+    from undertone_export.by_threshold import PAPER, score_by_seconds, threshold_plots, threshold_rows
     from undertone_export.commands.evaluate import open_bundle
     from undertone_export.evaluation.keeping import keep, typed
     from undertone_export.evaluation.report import Section
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         f"Bundle {manifest.name}, digest {manifest.digest[:12]}. Shares of impostors accepted (FAR) and of true "
         "speakers rejected (FRR), by the cosine above which a voice is accepted and by the seconds of speech in the "
         "probe, over all trials but one-word ones. A trial in which no speech is found counts as surely wrong. In "
-        "brackets: 95 % intervals over the probes' speakers."
+        f"brackets: 95 % intervals over the probes' speakers. {PAPER}"
     )
     section = Section(
         kind="thresholds", title=f"Error rates by threshold: {manifest.name}", command=typed(), text=text,
