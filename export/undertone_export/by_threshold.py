@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from undertone_export.evaluation.hearing import Hearing
-from undertone_export.evaluation.measures import ErrorRates, error_rates
+from undertone_export.evaluation.measures import ErrorRates
 from undertone_export.evaluation.plots import rates_by_threshold
 from undertone_export.evaluation.report import ALL
 from undertone_export.evaluation.trust_plots import axes_of
@@ -14,17 +14,18 @@ from undertone_export.evaluation.verification import (
     HEADLINE,
     LENGTHS,
     Scored,
-    arrays,
+    error_curves,
     error_rate,
     excerpts,
     in_kind,
+    probe_name,
     score_trials,
 )
 from undertone_models.data.trials import Trial
 from undertone_service.bundle.bundle import Bundle
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 17))
-"""Cosines from which on a voice is accepted; the paper looks at 0.25, 0.3 and 0.4."""
+"""Cosines above which a voice is accepted; the paper looks at 0.25, 0.3 and 0.4."""
 PAPER = (
     "System A's paper reports of its ECAPA-TDNN, at 0.3, FAR 2, 3 and 4 % and FRR 33, 16 and 3 % at 1, 3 and 5 s; the "
     "cosines of a network trained otherwise lie elsewhere, so compare rates and not thresholds."
@@ -36,7 +37,7 @@ def score_by_seconds(bundle: Bundle, trials: Sequence[Trial]) -> dict[str, list[
     hearing = Hearing()
     chosen = [trial for trial in trials if in_kind(trial, ALL, HEADLINE)]
     hearing.listen(bundle, excerpts(chosen), first=())
-    scored = {_name(length): score_trials(chosen, hearing, length) for length in reversed(LENGTHS)}
+    scored = {probe_name(length): score_trials(chosen, hearing, length) for length in reversed(LENGTHS)}
     return {name: some for name, some in scored.items() if len({one.trial.target for one in some}) == 2}
 
 
@@ -56,7 +57,7 @@ def threshold_rows(
             shown = f"{100 * rate.value:.1f} ({100 * rate.low:.1f}–{100 * rate.high:.1f})"
             equal[_rejects(name)] = shown
     rows = [counts, equal]
-    curves = curves_of(scored)
+    curves = error_curves(scored)
     for threshold in THRESHOLDS:
         row: dict[str, object] = {"threshold": f"{threshold:g}"}
         for name, rates in curves.items():
@@ -66,12 +67,6 @@ def threshold_rows(
     return rows
 
 
-def curves_of(scored: Mapping[str, Sequence[Scored]]) -> dict[str, ErrorRates]:
-    """Return the error rates at every threshold, by what of the probe is heard."""
-    pairs = {name: arrays(some) for name, some in scored.items()}
-    return {name: error_rates(*pair, np.ones(len(pair[0]))) for name, pair in pairs.items()}
-
-
 def rates_at(rates: ErrorRates, threshold: float) -> tuple[float, float]:
     """Return false accepts and false rejects, 0 to 1, of accepting cosines above a threshold."""
     place = int(np.searchsorted(rates.thresholds, threshold, side="right")) - 1
@@ -79,8 +74,11 @@ def rates_at(rates: ErrorRates, threshold: float) -> tuple[float, float]:
 
 
 def threshold_plots(scored: Mapping[str, Sequence[Scored]]) -> dict[str, Figure]:
-    """Draw the error rates by threshold, a pair of lines for each length, and by length where the last pair meets."""
-    curves = curves_of(scored)
+    """Draw the error rates by threshold, a pair of lines for each length, and by length where the last pair meets.
+
+    That place is chosen on these very trials: it shows what length does, and is no threshold to serve with.
+    """
+    curves = error_curves(scored)
     last = list(curves.values())[-1]
     threshold = float(last.thresholds[np.argmin(np.abs(last.false_accepts - last.false_rejects))])
     figure, axes = axes_of(f"Error rates by speech in the probe, accepted above {threshold:.2f}")
@@ -92,10 +90,6 @@ def threshold_plots(scored: Mapping[str, Sequence[Scored]]) -> dict[str, Figure]
     axes.set_ylabel("%")
     axes.legend()
     return {"far-frr-by-threshold": rates_by_threshold(curves), "far-frr-by-seconds": figure}
-
-
-def _name(length: int | None) -> str:
-    return "full" if length is None else f"{length} s"
 
 
 def _rejects(name: str) -> str:

@@ -4,8 +4,10 @@
                       └ waveform standardised ─ wav2vec 2.0 base ─ mean over time [B, 768]
                                                      └ linear heads: emotion [B, 9], gender [B, 2], age [B]
 
-Neither network can be run on a part of a window, so that overlapping windows share nothing. Weights are random:
-speed does not depend on them. ``diart`` batches such pipelines over streams; here that is a batch of windows.
+ECAPA-TDNN is the project's own, which pools every third frame: about half the work of the usual one, so that the
+comparison errs in the peer's favour. Neither network can be run on a part of a window, so that overlapping windows
+share nothing. Weights are random: speed does not depend on them. ``diart`` batches such pipelines over streams; here
+that is a batch of windows.
 """
 
 from dataclasses import dataclass, field

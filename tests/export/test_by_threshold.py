@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from tests.small_corpus import valid_trials, write_clips
 from tests.tiny_bundle import NAME
-from undertone_export.by_threshold import THRESHOLDS, curves_of, rates_at, threshold_rows
+from undertone_export.by_threshold import THRESHOLDS, rates_at, threshold_rows
 from undertone_export.commands import thresholds as command
 from undertone_export.evaluation.measures import error_rates
 from undertone_export.evaluation.report import Section, read_report
-from undertone_export.evaluation.verification import Scored
+from undertone_export.evaluation.verification import Scored, error_curves
 from undertone_models.data.clips import Clip
 from undertone_models.data.trials import Trial, write_trials
 from undertone_service.protocol.errors import UndertoneError
@@ -58,7 +58,7 @@ def test_rows_say_trials_equal_error_rates_and_thresholds() -> None:
     by_threshold = {row["threshold"]: (row["FAR 3 s %"], row["FRR 3 s %"]) for row in rows}
     assert (by_threshold["0.15"], by_threshold["0.25"], by_threshold["0.3"]) == ((50, 0), (50, 50), (0, 50))
     assert by_threshold["0.7"] == (0, 100)
-    assert list(curves_of({"3 s": some})) == ["3 s"]
+    assert list(error_curves({"3 s": some})) == ["3 s"]
 
 
 def test_the_command_writes_a_table_and_two_pictures(

@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     manifest = bundle.manifest
     text = (
         f"Bundle {manifest.name}, digest {manifest.digest[:12]}; window 3 s, hop 0.5 s, dense speech, one core, one "
-        "process. Peer: ECAPA-TDNN with 1024 channels and a wav2vec 2.0 base encoder with pooled linear heads, random "
+        "process. Peer: ECAPA-TDNN with 1024 channels, which pools every third frame, and a wav2vec 2.0 base encoder "
+        "with pooled linear heads, random "
         f"weights, every window computed anew at every hop (torch {version('torch')}, transformers "
         f"{version('transformers')}). CPU: seconds of a core for each second of each stream; the engine's covers "
         "all that a session does but the socket. The last column is over the last row."

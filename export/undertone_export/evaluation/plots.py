@@ -9,10 +9,10 @@ from scipy.stats import norm
 
 from undertone_export.evaluation.answers import Answered, answered_age
 from undertone_export.evaluation.evaluate import Evaluated
-from undertone_export.evaluation.measures import ErrorRates, error_rates
+from undertone_export.evaluation.measures import ErrorRates
 from undertone_export.evaluation.report import ALL, EmotionMeasure, VerificationMeasure
 from undertone_export.evaluation.trust_plots import axes_of, trust_plots
-from undertone_export.evaluation.verification import HEADLINE, arrays, in_kind
+from undertone_export.evaluation.verification import HEADLINE, error_curves, in_kind, probe_name
 from undertone_service.bundle.manifest import Manifest
 
 _DET_TICKS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -130,10 +130,9 @@ def eer_by_seconds(measures: Sequence[VerificationMeasure]) -> Figure:
 
 
 def _curves(evaluated: Evaluated) -> dict[str, ErrorRates]:
-    curves = {}
-    for length, scored in evaluated.scored.items():
-        scores, targets = arrays([one for one in scored if in_kind(one.trial, ALL, HEADLINE)])
-        if targets.any() and not targets.all():
-            name = "full" if length is None else f"{length} s"
-            curves[name] = error_rates(scores, targets, np.ones(len(scores)))
-    return curves
+    return error_curves(
+        {
+            probe_name(length): [one for one in scored if in_kind(one.trial, ALL, HEADLINE)]
+            for length, scored in evaluated.scored.items()
+        }
+    )

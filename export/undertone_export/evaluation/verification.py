@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from undertone_export.evaluation.bootstrap import figure
 from undertone_export.evaluation.conditions import Excerpt
 from undertone_export.evaluation.hearing import Heard, Hearing
-from undertone_export.evaluation.measures import equal_error_rate
+from undertone_export.evaluation.measures import ErrorRates, equal_error_rate, error_rates
 from undertone_export.evaluation.report import ALL, Figure, VerificationMeasure
 from undertone_export.recordings import join_voices
 from undertone_models.data.clips import Clip
@@ -104,6 +104,21 @@ def measure_verification(
 def speakers_by_path(clips: Iterable[Clip]) -> dict[str, str]:
     """Return the speaker of each absolute path."""
     return {os.path.abspath(clip.path): clip.speaker for clip in clips if clip.speaker}
+
+
+def probe_name(length: int | None) -> str:
+    """Return what of a probe is heard, in words: ``3 s`` or ``full``."""
+    return "full" if length is None else f"{length} s"
+
+
+def error_curves(scored: Mapping[str, Sequence[Scored]]) -> dict[str, ErrorRates]:
+    """Return the error rates at every threshold, by name; none where there are only targets, or only impostors."""
+    pairs = {name: arrays(some) for name, some in scored.items()}
+    return {
+        name: error_rates(scores, targets, np.ones(len(scores)))
+        for name, (scores, targets) in pairs.items()
+        if targets.any() and not targets.all()
+    }
 
 
 def in_kind(trial: Trial, corpus: str, condition: str) -> bool:
